@@ -1,0 +1,5 @@
+"""Seakeep: risk-first crypto trading."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

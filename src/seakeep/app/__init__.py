@@ -1,0 +1,1 @@
+"""Floor 6: processes. Settings, the composition root, the command line."""
