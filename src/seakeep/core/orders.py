@@ -57,7 +57,7 @@ class Liquidity(StrEnum):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, tag="order", tag_field="is"):
-    """What we ask of a venue. Quantities in base units; `ts` is when it was decided."""
+    """What we ask of a venue. Quantities in base units; `ts` is when it was decided; `reason` why it was refused."""
 
     id: str
     parent_id: str
@@ -75,6 +75,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, tag="order", tag_field="i
     reduce_only: bool = False
     status: Status = Status.NEW
     filled: Decimal = Decimal(0)
+    reason: str = ""
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):

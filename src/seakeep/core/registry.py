@@ -1,13 +1,14 @@
 """One registry class for every extension point; built-in parts register exactly as a stranger's would."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib.metadata import entry_points
+from inspect import signature
 from typing import Generic, TypeVar
 
 from seakeep.core.errors import ConfigError
 
-__all__ = ["Registry", "nearest"]
+__all__ = ["Registry", "build", "nearest"]
 
 T = TypeVar("T")
 Part = TypeVar("Part")
@@ -78,3 +79,28 @@ class Registry(Generic[T]):
             self._strangers_loaded = True
             for point in entry_points(group=f"seakeep.{self.kind}s"):
                 point.load()
+
+
+def build(registry: Registry[type[T]], name: str, params: Mapping[str, object]) -> T:
+    """An instance of the registered class `name` with these keyword parameters, each checked against its default.
+
+    Raises: ConfigError naming the part, the parameter and the nearest known one.
+    """
+    part = registry[name]
+    known = {p.name: p.default for p in signature(part).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    checked = {}
+    for key, value in params.items():
+        if key not in known:
+            remedy = nearest(key, list(known)) if known else "it takes no parameters"
+            raise ConfigError(f"{registry.kind} {name} has no parameter {key!r}", remedy=remedy)
+        checked[key] = _as_default(f"{registry.kind} {name}: {key}", value, known[key])
+    return part(**checked)
+
+
+def _as_default(label: str, value: object, default: object) -> object:
+    wanted = type(default)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        raise ConfigError(f"{label} must be {wanted.__name__}", value=value, remedy=f"its default is {default!r}")
+    return value
