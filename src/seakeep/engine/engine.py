@@ -1,12 +1,11 @@
 """The one stateful object: events in, commands and records out. The same events always give the same answers."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
 
 from seakeep.core.account import Portfolio
-from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError, UnknownOrder
 from seakeep.core.events import (
     Accepted,
@@ -27,9 +26,8 @@ from seakeep.core.events import (
 )
 from seakeep.core.market import InstrumentKind
 from seakeep.core.orders import Order, OrderType, Side, Status
-from seakeep.core.units import quantise
 from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
-from seakeep.engine.opinion import opine
+from seakeep.engine.opinion import Opinion, opine
 from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.state import EngineState, Market
 from seakeep.execution.accounting import apply_fill, apply_funding
@@ -133,7 +131,7 @@ class Engine:
         if state.breaker is BreakerState.FLATTEN and not snapshot.exposure:
             state.breaker = step(state.breaker, Breach.FLAT)
 
-    def _decisions(self, fresh: Iterable[Market], ts: int) -> list[Decision]:
+    def _decisions(self, fresh: Sequence[Market], ts: int) -> list[Decision]:
         """What should change: the breaker's exits when it flattens, else what the strategy wants."""
         state = self.state
         if state.breaker is BreakerState.FLATTEN:
@@ -142,29 +140,30 @@ class Engine:
             return [Decision(self._id("d"), "breaker", s, ts, 0.0, 0.0, 1.0, why) for s in held]
         if state.paused:
             return []
-        return [decision for market in fresh if (decision := self._decide(market, ts)) is not None]
+        frames = [market.frame() for market in fresh]
+        opinions = opine(self.pipeline, frames)
+        judged = (self._decide(market, opinion, ts) for market, opinion in zip(fresh, opinions, strict=True))
+        return [decision for decision in judged if decision is not None]
 
-    def _decide(self, market: Market, ts: int) -> Decision | None:
-        """The strategy's decision on one market; None while its stance stays as it is or it abstains."""
-        pipeline, symbol = self.pipeline, market.instrument.symbol
-        stamps, values = market.features.rows()
-        opinion, weight = opine(pipeline, FeatureFrame(symbol, stamps, pipeline.specs, values))
-        if not opinion.contributions:
+    def _decide(self, market: Market, opinion: Opinion, ts: int) -> Decision | None:
+        """The strategy's decision on one market; None while its stance stays as it is or everyone abstains."""
+        view = opinion.view
+        if not view.contributions:
             return None
-        can_short = market.instrument.kind is InstrumentKind.PERPETUAL
         held = market.held
-        wanted = stance(opinion, held, pipeline.thresholds, can_short=can_short)
+        can_short = market.instrument.kind is InstrumentKind.PERPETUAL
+        wanted = stance(view, held, self.pipeline.thresholds, can_short=can_short)
         if wanted == held:
             return None
         return Decision(
             self._id("d"),
-            pipeline.strategy_name,
-            symbol,
+            self.pipeline.strategy_name,
+            market.instrument.symbol,
             ts,
-            wanted * weight,
-            opinion.score,
-            opinion.confidence,
-            opinion.contributions,
+            wanted * opinion.weight,
+            view.score,
+            view.confidence,
+            view.contributions,
         )
 
     def _review(self, decisions: list[Decision], snapshot: RiskSnapshot) -> tuple[RiskVerdict, ...]:
@@ -179,7 +178,7 @@ class Engine:
         if planned.order is None:
             return
         commands.extend(Cancel(order.id, order.symbol) for order in market.orders.values())
-        for order in self._orders(planned.order, market, verdict):
+        for order in self._orders(planned.order):
             hit = pretrade.check(order, len(market.orders), market.last_added_ts, self.pipeline.limits)
             if hit is not None:
                 refused = f"{hit.rule}: {hit.message} ({hit.value:g} against {hit.limit:g})"
@@ -192,35 +191,34 @@ class Engine:
             records.append(sent)
             commands.append(Submit(sent))
 
-    def _orders(self, parent: ParentOrder, market: Market, verdict: RiskVerdict) -> list[Order]:
+    def _orders(self, parent: ParentOrder) -> list[Order]:
         """The parent as a market order, and the stop and target that protect what it opens."""
         first = Order(
             id=self._id("o"),
             parent_id=parent.id,
             decision_id=parent.decision_id,
             symbol=parent.symbol,
-            venue=market.instrument.venue,
+            venue=parent.venue,
             side=parent.side,
             type=OrderType.MARKET,
             qty=parent.qty,
-            ts=verdict.ts,
+            ts=parent.ts,
             reduce_only=parent.reduce_only,
         )
         if parent.reduce_only:
             return [first]
         back = Side.SELL if parent.side is Side.BUY else Side.BUY
-        tick = market.instrument.tick
         guard = msgspec.structs.replace(first, side=back, reduce_only=True)
         orders = [first]
         if parent.stop is not None:
             trailing = self.pipeline.stops.trailing
             kind = OrderType.TRAILING if trailing else OrderType.STOP
             trail = Decimal(repr(trailing)) if trailing else None
-            trigger = quantise(parent.stop, tick)
-            orders.append(msgspec.structs.replace(guard, id=self._id("o"), type=kind, stop_price=trigger, trail=trail))
+            stop = msgspec.structs.replace(guard, id=self._id("o"), type=kind, stop_price=parent.stop, trail=trail)
+            orders.append(stop)
         if parent.take_profit is not None:
-            price = quantise(parent.take_profit, tick)
-            orders.append(msgspec.structs.replace(guard, id=self._id("o"), type=OrderType.LIMIT, price=price))
+            target = msgspec.structs.replace(guard, id=self._id("o"), type=OrderType.LIMIT, price=parent.take_profit)
+            orders.append(target)
         return orders
 
     def _on_reply(self, event: Accepted | Filled | Rejected | Canceled) -> StepResult:

@@ -1,6 +1,14 @@
-"""From the newest features of one symbol to the opinion on it: forecasts, signals, blend, size."""
+"""From the newest features to opinions: forecasts, signals, blend, size; all symbols of a slice at once.
+
+Experts are fitted on pooled rows of all symbols, so they predict on pooled rows too: one call a slice, not one a
+symbol. A strategy is asked symbol by symbol.
+"""
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+import numpy as np
 
 from seakeep.core.beliefs import FeatureFrame, Forecast, Signal
 from seakeep.core.market import Float64
@@ -9,54 +17,78 @@ from seakeep.risk.sizing import full_weight
 from seakeep.strategy.decide import Blend, blend
 from seakeep.strategy.signals import from_forecast, from_score
 
-__all__ = ["forecast", "opine"]
+__all__ = ["Opinion", "opine"]
 
 _SQRT2 = math.sqrt(2.0)
 
 
-def forecast(pipeline: Pipeline, frame: FeatureFrame) -> dict[str, Float64]:
-    """Mean and deviation (n, 2) of every expert for the rows of the frame."""
-    return {name: expert.predict(frame) for name, expert in pipeline.experts.items()}
+class Opinion(msgspec.Struct, frozen=True):
+    """The blended view of one symbol, and the weight of equity a full-conviction stance would take."""
+
+    view: Blend
+    weight: float
 
 
-def opine(pipeline: Pipeline, frame: FeatureFrame) -> tuple[Blend, float]:
-    """The blended opinion on the frame's last row, and the weight a full-conviction stance would take."""
-    forecasts = forecast(pipeline, frame)
-    signals = [s for name, table in forecasts.items() if (s := _expert_signal(pipeline, frame, name, table))]
-    score = float(pipeline.strategy.score(frame, forecasts)[-1])
-    ts = int(frame.ts[-1])
-    half_life = pipeline.bar_ms
-    own = from_score(pipeline.strategy_name, pipeline.strategy.group, frame.symbol, ts, score, half_life)
-    opinion = blend([own, *signals] if own else [], pipeline.group_weights)
-    return opinion, _weight(pipeline, forecasts)
+def opine(pipeline: Pipeline, frames: Sequence[FeatureFrame]) -> Iterator[Opinion]:
+    """One opinion for the last row of each symbol's frame, in order."""
+    tables = _forecast(pipeline, frames)
+    stop = 0
+    for frame in frames:
+        start, stop = stop, stop + len(frame)
+        forecasts = {name: table[start:stop] for name, table in tables.items()}
+        beliefs = _beliefs(pipeline, frame, forecasts)
+        signals = _signals(pipeline, frame, forecasts, beliefs)
+        yield Opinion(blend(signals, pipeline.group_weights), _weight(pipeline, beliefs))
 
 
-def _expert_signal(pipeline: Pipeline, frame: FeatureFrame, name: str, table: Float64) -> Signal | None:
-    expert = pipeline.experts[name]
-    mean, std = table[-1].tolist()
-    if expert.scale <= 0:
-        return None
-    prob_up = 0.5 * math.erfc(-mean / (std * _SQRT2)) if std > 0 else math.nan
-    belief = Forecast(
-        name,
-        "1",
-        frame.symbol,
-        int(frame.ts[-1]),
-        expert.horizon * pipeline.bar_ms,
-        mean,
-        std,
-        prob_up,
-        expert.confidence,
-    )
-    return from_forecast(belief, expert.group, expert.scale)
+def _forecast(pipeline: Pipeline, frames: Sequence[FeatureFrame]) -> dict[str, Float64]:
+    """Mean and deviation (rows of all frames, 2) of every expert."""
+    if not pipeline.experts:
+        return {}
+    if len(frames) == 1:
+        pooled = frames[0]
+    else:
+        stamps, values = [f.ts for f in frames], [f.values for f in frames]
+        pooled = FeatureFrame("*", np.concatenate(stamps), frames[0].names, np.concatenate(values))
+    return {name: expert.predict(pooled) for name, expert in pipeline.experts.items()}
 
 
-def _weight(pipeline: Pipeline, forecasts: dict[str, Float64]) -> float:
-    """Size by the most confident mean and the volatility expert's deviation, where there are any."""
-    if pipeline.sizing.method == "fixed" or not forecasts:
+def _beliefs(pipeline: Pipeline, frame: FeatureFrame, forecasts: Mapping[str, Float64]) -> dict[str, Forecast]:
+    ts, beliefs = int(frame.ts[-1]), {}
+    for name, table in forecasts.items():
+        expert = pipeline.experts[name]
+        mean, std = table[-1].tolist()
+        up = 0.5 * math.erfc(-mean / (std * _SQRT2)) if std > 0 else math.nan
+        horizon_ms = expert.horizon * pipeline.bar_ms
+        beliefs[name] = Forecast(name, "1", frame.symbol, ts, horizon_ms, mean, std, up, expert.confidence)
+    return beliefs
+
+
+def _signals(
+    pipeline: Pipeline, frame: FeatureFrame, forecasts: Mapping[str, Float64], beliefs: Mapping[str, Forecast]
+) -> list[Signal]:
+    """The strategy's own signal first; who abstains is not there."""
+    strategy = pipeline.strategy
+    score = float(strategy.score(frame, forecasts)[-1])
+    own = from_score(pipeline.strategy_name, strategy.group, frame.symbol, int(frame.ts[-1]), score, pipeline.bar_ms)
+    signals = [] if own is None else [own]
+    for name, belief in beliefs.items():
+        expert = pipeline.experts[name]
+        signal = from_forecast(belief, expert.group, expert.scale)
+        if signal is not None:
+            signals.append(signal)
+    return signals
+
+
+def _weight(pipeline: Pipeline, beliefs: Mapping[str, Forecast]) -> float:
+    """Size by the mean of the most confident expert and the deviation of the volatility expert, where there are any."""
+    if not beliefs:
         return full_weight(math.nan, math.nan, 0.0, pipeline.sizing)
-    loudest = max(pipeline.experts, key=lambda name: pipeline.experts[name].confidence)
-    widest = "volatility" if "volatility" in forecasts else loudest
-    horizon = pipeline.experts[widest].horizon
-    mean, std = float(forecasts[loudest][-1, 0]), float(forecasts[widest][-1, 1])
-    return full_weight(mean, std, pipeline.bars_per_year / horizon, pipeline.sizing)
+    loudest = max(beliefs.values(), key=_confidence)
+    widest = beliefs.get("volatility", loudest)
+    horizons = pipeline.bars_per_year * pipeline.bar_ms / widest.horizon_ms
+    return full_weight(loudest.mean, widest.std, horizons, pipeline.sizing)
+
+
+def _confidence(belief: Forecast) -> float:
+    return belief.confidence

@@ -1,17 +1,16 @@
 """Replay: the journal alone rebuilds the state that was running. Recovery, audit and tests are this one mechanism.
 
 To take up a run that was killed, run it again from its own journal: `market_events` are the feed, a fresh simulated
-venue repeats its replies, and `CheckedJournal` holds every entry against what was kept, then goes on writing.
+venue repeats its replies, and the ledger holds every entry against what it has kept before it goes on writing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from seakeep.core.errors import IntegrityError
 from seakeep.core.events import Control, Event, Record, Slice, Tick
-from seakeep.core.ports import Journal
 from seakeep.engine.engine import Engine
 
-__all__ = ["CheckedJournal", "Entry", "market_events", "replay"]
+__all__ = ["Entry", "market_events", "replay"]
 
 Entry = tuple[int, Event, Sequence[Record]]
 """Sequence number, event, and the records it caused, as the journal kept them."""
@@ -29,28 +28,6 @@ def replay(engine: Engine, entries: Iterable[Entry]) -> None:
 def market_events(entries: Iterable[Entry]) -> Iterator[Event]:
     """The events that came from the feed, without the venue's replies."""
     return (event for _, event, _ in entries if isinstance(event, Slice | Tick | Control))
-
-
-class CheckedJournal:
-    """A journal that checks what is already kept before it writes anything new."""
-
-    def __init__(self, journal: Journal, kept: Iterable[Entry]) -> None:
-        self.journal = journal
-        self._kept = iter(kept)
-        self._checking = True
-
-    def write(self, event: Event, records: Sequence[Record]) -> None:
-        """Compare with the next kept entry, or write if there is none left. Raises: IntegrityError."""
-        entry = next(self._kept, None) if self._checking else None
-        if entry is not None:
-            _same(entry, event, records)
-            return
-        self._checking = False
-        self.journal.write(event, records)
-
-    def commit(self) -> None:
-        """Make what was written durable."""
-        self.journal.commit()
 
 
 def _same(entry: Entry, event: Event, records: Sequence[Record]) -> None:

@@ -1,9 +1,9 @@
 """What the engine remembers between events. Floats mirror the Decimal book so that a slice costs no Decimal."""
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from seakeep.core.account import Portfolio, Position
+from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.market import Instrument
 from seakeep.core.orders import Order
 from seakeep.core.units import DAY_MS
@@ -24,10 +24,10 @@ class Market:
     orders: dict[str, Order] = field(default_factory=dict)
     last_added_ts: int | None = None
 
-    @property
-    def value(self) -> float:
-        """Signed market value of the position, in quote units."""
-        return self.qty * self.mark
+    def frame(self) -> FeatureFrame:
+        """The newest features of this symbol; overwritten at its next bar."""
+        stamps, values = self.features.rows()
+        return FeatureFrame(self.instrument.symbol, stamps, self.features.names, values)
 
     @property
     def held(self) -> int:
@@ -78,4 +78,4 @@ class EngineState:
             market.qty = float(portfolio.positions.get(symbol, _NOTHING).qty)
 
 
-_NOTHING = Position(symbol="", qty=Decimal(0))
+_NOTHING = Position(symbol="")

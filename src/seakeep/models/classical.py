@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -76,12 +77,13 @@ class MovingAverageExpert(_SlopeExpert):
     group: ClassVar[str] = "technical"
 
     fast: int = 20
-    slow: int = 100
+    slow: int = 50
+    unit: int = 50
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """Two averages and the range that scales them."""
-        return (f"ema:{self.fast}", f"ema:{self.slow}", f"atr:{self.slow}")
+        return (f"ema:{self.fast}", f"ema:{self.slow}", f"atr:{self.unit}")
 
     def _x(self, frame: FeatureFrame) -> Float64:
         fast, slow, unit = (frame[name] for name in self.features)
@@ -94,9 +96,9 @@ class RsiExpert(_SlopeExpert):
 
     group: ClassVar[str] = "momentum"
 
-    period: int = 28
+    period: int = 14
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """One oscillator."""
         return (f"rsi:{self.period}",)
@@ -117,7 +119,7 @@ class VolatilityExpert(Expert):
 
     period: int = 48
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """Deviation of log returns per bar."""
         return (f"return_std:{self.period}",)

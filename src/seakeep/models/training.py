@@ -23,10 +23,7 @@ def fit_experts(experts: Mapping[str, Expert], history: Sequence[BarFrame], seed
         frames = [build(bars, expert.features) for bars in history]
         labels = [forward_return(bars.close, expert.horizon) for bars in history]
         pooled = FeatureFrame(
-            "*",
-            np.concatenate([f.ts for f in frames]),
-            expert.features,
-            np.concatenate([f.values for f in frames]),
+            "*", np.concatenate([f.ts for f in frames]), expert.features, np.concatenate([f.values for f in frames])
         )
         try:
             expert.fit(pooled, np.concatenate(labels), seed)

@@ -57,14 +57,17 @@ def blend(signals: Sequence[Signal], weights: dict[str, float]) -> Blend:
     members: dict[str, int] = {}
     for signal in signals:
         members[signal.group] = members.get(signal.group, 0) + 1
-    shares = [weights.get(s.group, 0.0) / members[s.group] for s in signals]
-    voice = sum(share * s.confidence for share, s in zip(shares, signals, strict=True))
+    parts, voice, heard = [], 0.0, 0.0
+    for signal in signals:
+        share = weights.get(signal.group, 0.0) / members[signal.group]
+        if share:
+            loudness = share * signal.confidence
+            heard, voice = heard + share, voice + loudness
+            parts.append((signal.source, loudness * signal.score))
     if voice <= 0:
         return Blend(0.0, 0.0, ())
-    parts = tuple(
-        (s.source, share * s.confidence * s.score / voice) for share, s in zip(shares, signals, strict=True) if share
-    )
-    return Blend(sum(value for _, value in parts), voice / sum(shares), parts)
+    contributions = tuple([(source, part / voice) for source, part in parts])
+    return Blend(sum([value for _, value in contributions]), voice / heard, contributions)
 
 
 def stance(opinion: Blend, held: int, thresholds: Thresholds, *, can_short: bool) -> int:

@@ -1,6 +1,7 @@
 """Mean reversion: buy what has fallen out of its band, sell what has risen out of it."""
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class Reversion(Strategy):
     band: int = 20
     period: int = 14
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]
         """Band position (0 at the lower band, 1 at the upper) and RSI."""
         return (f"bb_position:{self.band}", f"rsi:{self.period}")

@@ -1,6 +1,7 @@
 """Trend following: long above the slow average, with the size of the distance as conviction."""
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -17,12 +18,13 @@ class Trend(Strategy):
 
     fast: int = 50
     slow: int = 200
+    unit: int = 50
     full: float = 4.0
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]
         """Two averages and the range that scales them."""
-        return (f"ema:{self.fast}", f"ema:{self.slow}", f"atr:{self.slow}")
+        return (f"ema:{self.fast}", f"ema:{self.slow}", f"atr:{self.unit}")
 
     def score(self, frame: FeatureFrame, forecasts: Mapping[str, Float64]) -> Float64:
         """Distance of the averages over `full` ranges, clipped to [-1, 1] (n,)."""

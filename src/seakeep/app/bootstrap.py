@@ -1,0 +1,148 @@
+"""The composition root: settings and stored bars become a pipeline, a feed and a venue."""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seakeep.app.settings import Settings
+from seakeep.brokers.sim import SimBroker
+from seakeep.core.errors import ConfigError, NotEnoughHistory
+from seakeep.core.market import BarFrame
+from seakeep.core.registry import build
+from seakeep.core.units import interval_ms, iso, parse_timerange
+from seakeep.data.feed import HistoricalFeed
+from seakeep.data.store import ParquetStore
+from seakeep.engine.pipeline import Pipeline
+from seakeep.features.frame import build as build_features
+from seakeep.features.frame import lookback
+from seakeep.models import EXPERTS, Expert
+from seakeep.models.training import fit_experts
+from seakeep.strategy import STRATEGIES, Strategy
+
+__all__ = ["Session", "bar_store", "load_user_strategies", "prepare", "sim_broker"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run, ready to go: the parts, and the bars (warm-up included) that feed it."""
+
+    settings: Settings
+    pipeline: Pipeline
+    frames: tuple[BarFrame, ...]
+
+    def feed(self, start_after: int | None = None) -> HistoricalFeed:
+        """The bars as slices, from the beginning or after an instant."""
+        return HistoricalFeed(self.frames, start_after=start_after)
+
+
+def bar_store(settings: Settings, userdir: Path) -> ParquetStore:
+    """The bar store the settings name, inside the user folder unless absolute."""
+    return ParquetStore(userdir / settings.data.store)
+
+
+def load_user_strategies(userdir: Path) -> None:
+    """Import every file of `strategies/` in the user folder, so that it can register what it defines.
+
+    Raises: ConfigError naming the file and what is wrong with it.
+    """
+    for path in sorted((userdir / "strategies").glob("*.py")):
+        name = f"seakeep_user_{path.stem}"
+        if name in sys.modules:
+            continue
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ConfigError("not a Python file", value=str(path))
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            remedy = "correct the file or move it out of strategies/"
+            raise ConfigError(f"{path.name} cannot be loaded: {error!r}", remedy=remedy) from error
+        sys.modules[name] = module
+
+
+def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
+    """Load parts and bars, fit the experts on what came before trading starts, and freeze the pipeline.
+
+    Raises: ConfigError, DataError or NotEnoughHistory, each saying what to do.
+    """
+    load_user_strategies(userdir)
+    strategy = build(STRATEGIES, settings.strategy.name, settings.strategy.params)
+    experts = {name: build(EXPERTS, name, params) for name, params in settings.experts.items()}
+    specs = (*strategy.features, *(spec for e in experts.values() for spec in e.features))
+    interval = settings.run.interval
+    store = bar_store(settings, userdir)
+    train_ms = interval_ms(settings.run.train) if experts else 0
+    frames = _read(store, settings, max(train_ms, interval_ms(interval) * lookback(specs, interval)))
+    trade_from = _trade_from(frames, specs, settings, train_ms)
+    _train(experts, frames, trade_from, settings.run.seed)
+    pipeline = Pipeline(
+        run_id=run_id,
+        interval=interval,
+        instruments={symbol: store.instrument(symbol) for symbol in settings.run.symbols},
+        strategy_name=settings.strategy.name,
+        strategy=strategy,
+        experts=experts,
+        initial_cash=settings.broker.initial_cash,
+        trade_from=trade_from,
+        thresholds=settings.strategy.thresholds,
+        weights=settings.strategy.weights,
+        limits=settings.risk.limits,
+        sizing=settings.risk.sizing,
+        stops=settings.risk.stops,
+    )
+    return Session(settings, pipeline, frames)
+
+
+def sim_broker(session: Session) -> SimBroker:
+    """The simulated venue of this session."""
+    settings = session.settings
+    return SimBroker(
+        instruments=session.pipeline.instruments,
+        costs=settings.costs,
+        latency=settings.broker.latency,
+        participation=settings.execution.participation,
+        seed=settings.run.seed,
+        initial_cash=settings.broker.initial_cash,
+    )
+
+
+def _range(settings: Settings) -> tuple[int | None, int | None]:
+    return parse_timerange(settings.run.timerange) if settings.run.timerange else (None, None)
+
+
+def _read(store: ParquetStore, settings: Settings, history_ms: int) -> tuple[BarFrame, ...]:
+    start, end = _range(settings)
+    first = None if start is None else start - history_ms
+    return tuple(store.read(symbol, settings.run.interval, first, end) for symbol in settings.run.symbols)
+
+
+def _trade_from(frames: Sequence[BarFrame], specs: Sequence[str], settings: Settings, train_ms: int) -> int:
+    """First instant a decision may be taken: the asked start, or later if history has to be gathered first."""
+    start, _ = _range(settings)
+    first = min(int(frame.ts[0]) for frame in frames)
+    trade_from = max(start or 0, first + train_ms, min(_warm_at(frame, specs) for frame in frames))
+    last = max(int(frame.known_at[-1]) for frame in frames)
+    if trade_from >= last:
+        raise NotEnoughHistory(
+            f"the bars end at {iso(last)}, before a first decision is possible",
+            remedy=f"import more bars, or need less history (run.train is {settings.run.train})",
+        )
+    return trade_from
+
+
+def _warm_at(frame: BarFrame, specs: Sequence[str]) -> int:
+    """When every feature of this symbol is known for the first time; after its last bar if never."""
+    known = np.isfinite(build_features(frame, specs).values).all(axis=1)
+    return int(frame.known_at[np.argmax(known)]) if known.any() else int(frame.known_at[-1]) + 1
+
+
+def _train(experts: dict[str, Expert], frames: Sequence[BarFrame], trade_from: int, seed: int) -> None:
+    if experts:
+        bar_ms = interval_ms(frames[0].interval)
+        history = [frame.between(None, trade_from - bar_ms + 1) for frame in frames]
+        fit_experts(experts, [bars for bars in history if len(bars)], seed)

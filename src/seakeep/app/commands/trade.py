@@ -1,0 +1,141 @@
+"""The main job: `demo`, `backtest`, `trade`, `report`."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seakeep.app.console import Exit, JsonFlag, emit, note, progress
+
+if TYPE_CHECKING:
+    from seakeep.app.settings import Settings
+    from seakeep.backtest.result import Result
+
+__all__ = ["register"]
+
+UserDir = Annotated[Path, typer.Option("--userdir", help="Folder of data, ledger, results and strategies.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="TOML settings; else USERDIR/config.toml if there.")
+]
+Symbols = Annotated[str | None, typer.Option("--symbols", "-s", help="BTC/USDT,ETH/USDT")]
+Interval = Annotated[str | None, typer.Option("--interval", "-i", help="Bar length: 1m, 5m, 1h, 1d.")]
+StrategyName = Annotated[str | None, typer.Option("--strategy", help="A strategy of list-strategies.")]
+TimeRange = Annotated[str | None, typer.Option("--timerange", help="20240101-20240601, 20240101- or -20240601.")]
+Speed = Annotated[str, typer.Option("--speed", help="max, real, or how many times faster than real.")]
+_HOME = Path("user_data")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this family."""
+    app.command("demo")(demo)
+    app.command("backtest")(backtest)
+    app.command("trade")(trade)
+    app.command("report")(report)
+
+
+def demo(
+    userdir: UserDir = _HOME / "demo",
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days to trade.")] = 90,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic market.")] = 7,
+    as_json: JsonFlag = False,
+) -> None:
+    """Generate a market, trade it on paper through the ledger, verify, backtest the same days, and report. Offline."""
+    from seakeep.app.demo import run_demo
+
+    done = run_demo(userdir, days, seed)
+    _show(done.result, done.page, as_json=as_json)
+
+
+def backtest(
+    userdir: UserDir = _HOME,
+    config: Config = None,
+    symbols: Symbols = None,
+    interval: Interval = None,
+    strategy: StrategyName = None,
+    timerange: TimeRange = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a strategy over stored bars and write its report."""
+    from seakeep.app.runs import run_backtest, write_report
+
+    settings = _settings(userdir, config, symbols, interval, strategy, timerange)
+    with progress("backtest", None) as advance:
+        result = run_backtest(settings, userdir, lambda _: advance(1))
+    _show(result, write_report(result, userdir), as_json=as_json)
+
+
+def trade(
+    userdir: UserDir = _HOME,
+    config: Config = None,
+    symbols: Symbols = None,
+    interval: Interval = None,
+    strategy: StrategyName = None,
+    timerange: TimeRange = None,
+    speed: Speed = "max",
+    dry_run: Annotated[bool, typer.Option("--dry-run/--live", help="On paper, or with real money.")] = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Trade on paper over stored bars, every step in the ledger; asked again, it goes on where it stopped."""
+    from seakeep.app import runs
+    from seakeep.core.errors import ConfigError
+
+    if not dry_run:
+        raise ConfigError("--live is not available", remedy="this version trades on paper only: use --dry-run")
+    settings = _settings(userdir, config, symbols, interval, strategy, timerange)
+    with progress("trade", None) as advance:
+        result = runs.dry_run(settings, userdir, speed, lambda _: advance(1))
+    _show(result, runs.write_report(result, userdir), as_json=as_json)
+
+
+def report(
+    run_id: Annotated[str, typer.Argument(help="A run under USERDIR/results; the newest if left out.")] = "",
+    userdir: UserDir = _HOME,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show a finished run again, and where its page is."""
+    from seakeep.backtest.saving import load_summary
+
+    pages = sorted((userdir / "results").glob("*/report.html"), key=lambda page: page.stat().st_mtime)
+    chosen = [page for page in pages if run_id in ("", page.parent.name)]
+    if not chosen:
+        known = ", ".join(page.parent.name for page in pages) or "none yet: run seakeep backtest"
+        note(f"error: no such run {run_id!r}; runs: {known}")
+        raise typer.Exit(Exit.NOT_FOUND)
+    page = chosen[-1]
+    summary = load_summary(page.parent)
+    emit(summary | {"report": str(page)}, lambda console: console.print(summary), as_json=as_json)
+
+
+def _settings(
+    userdir: Path,
+    config: Path | None,
+    symbols: str | None,
+    interval: str | None,
+    strategy: str | None,
+    timerange: str | None,
+) -> "Settings":
+    from seakeep.app.settings import load
+
+    default = userdir / "config.toml"
+    loaded = load(
+        config or (default if default.exists() else None),
+        os.environ,
+        {"run.symbols": symbols, "run.interval": interval, "strategy.name": strategy, "run.timerange": timerange},
+    )
+    for notice in loaded.notices:
+        note(notice)
+    return loaded.settings
+
+
+def _show(result: "Result", page: Path, *, as_json: bool) -> None:
+    from seakeep.backtest.result import digest
+    from seakeep.backtest.summary import print_summary, summary
+
+    data = summary(result) | {"digest": digest(result.fills), "report": str(page)}
+
+    def render(console: object) -> None:
+        print_summary(result, console)
+        console.print(f"trades digest  {data['digest'][:16]}\nreport         {page}", soft_wrap=True)
+
+    emit(data, render, as_json=as_json)

@@ -1,0 +1,151 @@
+"""The runs a person asks for: a backtest in memory, a dry run through the ledger, and the report of either."""
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from seakeep import __version__
+from seakeep.app.bootstrap import Session, prepare, sim_broker
+from seakeep.app.settings import Settings
+from seakeep.backtest.driver import Records, assemble, backtest, check_books
+from seakeep.backtest.report import render
+from seakeep.backtest.result import Result
+from seakeep.backtest.saving import save
+from seakeep.core.errors import ConfigError
+from seakeep.core.events import Event
+from seakeep.core.market import BarFrame
+from seakeep.core.ports import Feed
+from seakeep.data.store import content_hash
+from seakeep.engine.engine import Engine
+from seakeep.engine.replay import CheckedJournal, market_events
+from seakeep.engine.run import run
+from seakeep.ledger.journal import Ledger
+
+__all__ = ["dry_run", "ledger_url", "pace_of", "run_backtest", "run_id", "write_report"]
+
+_SHAPERS = ("numpy", "numba", "msgspec", "pyarrow")
+"""Libraries whose version can change a number."""
+
+Seen = Callable[[int], None]
+
+
+def run_id(kind: str, settings: Settings) -> str:
+    """Name of a run: the same settings always give the same name, so that asking again takes it up again.
+
+    Where a dry run ends is not part of it: more data continue the same run.
+    """
+    parts = settings.model_dump(mode="json")
+    if kind == "dry":
+        parts["run"]["timerange"] = (settings.run.timerange or "").partition("-")[0]
+    text = msgspec.json.encode(parts, order="sorted")
+    return f"{kind}-{hashlib.sha256(text).hexdigest()[:10]}"
+
+
+def ledger_url(settings: Settings, userdir: Path) -> str:
+    """Where the journal is kept: the configured database, else `ledger.db` in the user folder."""
+    return settings.ledger.url or f"sqlite:///{userdir / 'ledger.db'}"
+
+
+def run_backtest(settings: Settings, userdir: Path, seen: Seen | None = None) -> Result:
+    """History through the loop, in memory."""
+    session = prepare(settings, userdir, run_id("backtest", settings))
+    return backtest(
+        session.pipeline, session.feed(), sim_broker(session), traded_bars(session), manifest(session), seen
+    )
+
+
+def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | None = None) -> Result:
+    """The same loop against stored bars, every step in the ledger; a run that was cut off is taken up again.
+
+    What the ledger holds is run again and must repeat itself, then the bars that came after are traded.
+    Raises: IntegrityError if it does not repeat, or if our book and the venue's disagree.
+    """
+    pace = pace_of(speed)
+    session = prepare(settings, userdir, run_id("dry", settings))
+    broker, engine = sim_broker(session), Engine(session.pipeline)
+    name = session.pipeline.run_id
+    with Ledger.open(ledger_url(settings, userdir)) as ledger:
+        if name not in {info.run_id for info in ledger.runs()}:
+            ledger.start_run(name, settings.model_dump_json())
+        ledger.resume(name, after_seq=0)
+        run(engine, _continued(market_events(ledger.entries(name)), session, pace), broker, ledger, seen)
+        check_books(engine.state.portfolio, broker.snapshot()[0])
+        return _from_ledger(ledger, session)
+
+
+def _continued(kept: Iterator[Event], session: Session, pace: float) -> Iterator[Event]:
+    """What the journal holds, at once; then the bars that came after it, at their pace."""
+    last_ts = None
+    for event in kept:
+        last_ts = event.ts
+        yield event
+    yield from paced(session.feed(last_ts), pace)
+
+
+def _from_ledger(ledger: Ledger, session: Session) -> Result:
+    records = Records()
+    for _, event, caused in ledger.entries(session.pipeline.run_id):
+        records.add(event, caused)
+    return assemble(session.pipeline, records, traded_bars(session), manifest(session))
+
+
+def pace_of(speed: str) -> float:
+    """How many times faster than real; 0 does not wait at all. Raises: ConfigError.
+
+    >>> pace_of("max"), pace_of("real"), pace_of("60")
+    (0.0, 1.0, 60.0)
+    """
+    try:
+        pace = {"max": 0.0, "real": 1.0}.get(speed) or float(speed.replace("max", "0"))
+    except ValueError:
+        pace = -1.0
+    if not 0 <= pace < float("inf") or (pace == 0 and speed != "max"):
+        raise ConfigError("--speed must be max, real or a number", value=speed, remedy="60 is sixty times real time")
+    return pace
+
+
+def paced(feed: Feed, pace: float) -> Iterator[Event]:
+    """The feed, slowed down to `pace` times real time."""
+    before = None
+    for event in feed:
+        if pace and before is not None:
+            time.sleep((event.ts - before) / 1000 / pace)
+        before = event.ts
+        yield event
+
+
+def traded_bars(session: Session) -> dict[str, BarFrame]:
+    """The bars that were traded on, without the warm-up."""
+    start = session.pipeline.trade_from - session.pipeline.bar_ms
+    return {frame.symbol: frame.between(start, None) for frame in session.frames}
+
+
+def manifest(session: Session) -> dict[str, object]:
+    """What it takes to repeat the run: configuration, data, versions, seed."""
+    return {
+        "run_id": session.pipeline.run_id,
+        "seed": session.settings.run.seed,
+        "trade_from": session.pipeline.trade_from,
+        "settings": session.settings.model_dump(mode="json"),
+        "data": {f.symbol: {"interval": f.interval, "bars": len(f), "sha256": content_hash(f)} for f in session.frames},
+        "experts": {
+            name: {key: value for key, value in vars(expert).items() if isinstance(value, int | float)}
+            for name, expert in session.pipeline.experts.items()
+        },
+        "versions": {"seakeep": __version__, "python": platform.python_version()}
+        | {name: version(name) for name in _SHAPERS},
+    }
+
+
+def write_report(result: Result, userdir: Path) -> Path:
+    """Write the result's files and its tear sheet; returns the page."""
+    folder = userdir / "results" / result.run_id
+    save(result, folder)
+    page = folder / "report.html"
+    page.write_text(render(result), encoding="utf-8")
+    return page

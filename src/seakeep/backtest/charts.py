@@ -1,0 +1,235 @@
+"""Charts of a run as inline SVG: pure functions from data to markup, no script, colours from the page's CSS."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from markupsafe import Markup
+
+from seakeep.backtest.axes import WIDTH, Frame, figure, join, nice_ticks, path, span, thin
+from seakeep.backtest.notation import compact, money, percent, price, stamp
+from seakeep.core.market import BarFrame, Float64, Int64
+from seakeep.core.orders import Side
+from seakeep.execution.trips import RoundTrip
+
+__all__ = ["MARKED", "costs_chart", "equity_chart", "exposure_chart", "pnl_chart", "price_chart", "swatch"]
+
+MARKED = 300
+"""Round trips marked on a price chart at most, the latest ones."""
+
+_CANDLES = 180
+_COLUMNS = 480
+_SERIES = 8
+
+
+def swatch(j: int) -> str:
+    """CSS class of the j-th symbol's colour."""
+    return f"s{j % _SERIES}"
+
+
+def equity_chart(ts: Int64, equity: Float64, benchmark: Float64, loss: Float64) -> Markup:
+    """Equity (n,) against buy-and-hold (n,), and the loss from the peak (n,) as a fraction >= 0 below.
+
+    The points drawn are also kept as `data-rows` (ms, equity, benchmark, loss) for a read-out under the pointer.
+    """
+    x = ts.astype(np.float64)
+    top = Frame(0, 240, x[0], x[-1], *span(equity, benchmark))
+    deepest = max(float(np.nanmax(loss)), 0.001)
+    low = Frame(262, 90, x[0], x[-1], -1.08 * deepest, 0.0)
+    kept, other, under = thin(equity), thin(benchmark), thin(loss)
+    shade = np.vstack([low.points(x[under], -loss[under]), [[WIDTH, 0], [0, 0]]])
+    rows = [[int(ts[i]), round(equity[i], 2), round(benchmark[i], 2), round(loss[i], 5)] for i in kept]
+    label = (
+        f"Equity from {money(equity[0])} to {money(equity[-1])}, buy-and-hold to {money(benchmark[-1])}, "
+        f"largest drawdown {percent(float(np.nanmax(loss)))}"
+    )
+    body = figure(
+        label,
+        352,
+        top.y_axis(compact),
+        top.plot(
+            path(top.points(x[other], benchmark[other]), "line bench"), path(top.points(x[kept], equity[kept]), "line")
+        ),
+        low.y_axis(lambda y: percent(y, 1 if deepest < 0.05 else 0), 3),
+        low.plot(path(shade, "under", closed=True)),
+        low.x_axis(),
+        Markup('<line class="cursor" y1="0" y2="352" x1="-9" x2="-9"/>'),
+        css="equity",
+    )
+    return Markup('<div class="hover" data-rows="{}">{}</div>').format(msgspec.json.encode(rows).decode(), body)
+
+
+def price_chart(bars: BarFrame, trips: Sequence[RoundTrip]) -> Markup:
+    """Candles of one symbol with its round trips: a triangle where one is entered, a square where it is left.
+
+    Neighbouring bars share a candle where there are many; only the last `MARKED` round trips are marked.
+    """
+    marked = trips[-MARKED:]
+    opens, highs, lows, closes = _candles(bars)
+    n = len(closes)
+    ts = bars.known_at
+    frame = Frame(0, 260, float(bars.ts[0]), float(ts[-1]), *span(lows, highs))
+    label = f"Price of {bars.symbol} with {len(marked)} round trips; last {price(float(closes[-1]))}"
+    body = 0.64 * WIDTH / n
+    middle = (np.arange(n) + 0.5) * WIDTH / n
+    up = closes >= opens
+    shapes = [
+        _bodies(frame, middle[side], body, opens[side], closes[side], css)
+        + _wicks(frame, middle[side], lows[side], highs[side], css)
+        for side, css in ((up, "up"), (~up, "down"))
+    ]
+    return figure(
+        label,
+        260,
+        frame.y_axis(lambda y: compact(y) if y >= 100 else price(y)),
+        frame.plot(*shapes, *_ties(frame, marked)),
+        join(_marks(frame, trip) for trip in marked),
+        frame.x_axis(),
+        css="price",
+    )
+
+
+def _candles(bars: BarFrame) -> tuple[Float64, Float64, Float64, Float64]:
+    """Open, high, low, close of at most `_CANDLES` candles of equally many bars; the last may have fewer."""
+    starts = np.arange(0, len(bars), -(-len(bars) // _CANDLES))
+    ends = np.append(starts[1:], len(bars)) - 1
+    high, low = np.maximum.reduceat(bars.high, starts), np.minimum.reduceat(bars.low, starts)
+    return bars.open[starts], high, low, bars.close[ends]
+
+
+def _bodies(frame: Frame, middle: Float64, width: float, a: Float64, b: Float64, css: str) -> Markup:
+    tops, bottoms = (frame.points(middle, v)[:, 1] for v in (np.maximum(a, b), np.minimum(a, b)))
+    rows = zip((middle - width / 2).round().astype(int).tolist(), tops.tolist(), bottoms.tolist(), strict=True)
+    d = "".join(f"M{x},{top}h{round(width)}v{max(bottom - top, 4)}h-{round(width)}z" for x, top, bottom in rows)
+    return Markup('<path class="body {}" d="{}"/>').format(css, d)
+
+
+def _wicks(frame: Frame, middle: Float64, low: Float64, high: Float64, css: str) -> Markup:
+    tops, bottoms = (frame.points(middle, v)[:, 1] for v in (high, low))
+    rows = zip(middle.round().astype(int).tolist(), tops.tolist(), bottoms.tolist(), strict=True)
+    return Markup('<path class="wick {}" d="{}"/>').format(css, "".join(f"M{x},{a}V{b}" for x, a, b in rows))
+
+
+def _ties(frame: Frame, trips: Sequence[RoundTrip]) -> list[Markup]:
+    """A line from entry to exit of each trip: one path for those that won, one for those that lost."""
+    out = []
+    for css, chosen in (("tie up", [t for t in trips if t.pnl > 0]), ("tie down", [t for t in trips if t.pnl <= 0])):
+        stamps = np.array([[t.entry_ts, t.exit_ts] for t in chosen], np.float64).ravel()
+        prices = np.array([[t.entry_price, t.exit_price] for t in chosen], np.float64).ravel()
+        ends = frame.points(stamps, prices).reshape(-1, 4).tolist()
+        out.append(Markup('<path class="{}" d="{}"/>').format(css, "".join(f"M{a},{b}L{c},{d}" for a, b, c, d in ends)))
+    return out
+
+
+def _marks(frame: Frame, trip: RoundTrip) -> Markup:
+    mark = Markup('<use href="#{}" class="{}" x="{:.2f}%" y="{:.1f}"><title>{}</title></use>')
+    long = trip.side is Side.BUY
+    entry = f"{'long' if long else 'short'} {trip.qty:f} at {price(float(trip.entry_price))}, {stamp(trip.entry_ts)}"
+    leave = f"out at {price(float(trip.exit_price))}, {stamp(trip.exit_ts)}: {money(float(trip.pnl), signed=True)}"
+    return mark.format(
+        "mark-long" if long else "mark-short",
+        "entry",
+        frame.across(trip.entry_ts),
+        frame.down(float(trip.entry_price)),
+        f"{entry} ({percent(trip.ret, signed=True)})",
+    ) + mark.format(
+        "mark-exit",
+        "win" if trip.pnl > 0 else "loss",
+        frame.across(trip.exit_ts),
+        frame.down(float(trip.exit_price)),
+        f"{leave} ({percent(trip.ret, signed=True)})",
+    )
+
+
+def exposure_chart(ts: Int64, exposure: Float64, symbols: Sequence[str]) -> Markup:
+    """Signed weights (n, k) stacked over time: long above zero, short below; many rows are averaged in columns."""
+    starts = np.arange(0, len(ts), -(-len(ts) // _COLUMNS))
+    counts = np.diff(np.append(starts, len(ts)))
+    weights = np.add.reduceat(exposure, starts, axis=0) / counts[:, None]
+    long, short = (np.cumsum(side(weights, 0.0), axis=1) for side in (np.maximum, np.minimum))
+    low, high = span(long[:, -1], short[:, -1], zero=True)
+    frame = Frame(0, 180, float(ts[0]), float(ts[-1]), low if short.any() else 0.0, high)
+    edges = ts[starts].astype(np.float64)
+    edges[-1] = ts[-1]
+    shapes = [
+        _band(frame, edges, stack[:, j - 1] if j else np.zeros(len(starts)), stack[:, j], f"area {swatch(j)}", symbol)
+        for stack in (long, short)
+        for j, symbol in enumerate(symbols)
+        if stack[:, j].any()
+    ]
+    average = percent(float(np.abs(exposure).sum(axis=1).mean()), 1)
+    label = f"Exposure by symbol over time, {average} of equity on average"
+    return figure(
+        label,
+        180,
+        frame.y_axis(lambda y: percent(y, 0 if high - low > 0.08 else 1), 4),
+        frame.plot(*shapes),
+        frame.x_axis(),
+    )
+
+
+def _band(frame: Frame, x: Float64, base: Float64, edge: Float64, css: str, name: str) -> Markup:
+    outline = np.vstack([frame.points(x, edge), frame.points(x, base)[::-1]])
+    return Markup("<g><title>{}</title>{}</g>").format(name, path(outline, css, closed=True))
+
+
+def costs_chart(gross: float, parts: Sequence[tuple[str, float]], quote: str) -> Markup:
+    """From the profit before costs, one step for each cost (positive: paid), to what was left; in quote units."""
+    steps, level = [("Before costs", 0.0, gross, "level")], gross
+    for name, cost in parts:
+        steps.append((name, level, level - cost, "down" if cost > 0 else "up"))
+        level -= cost
+    steps.append(("Net profit", 0.0, level, "level"))
+    low, high = span(np.array([edge for _, a, b, _ in steps for edge in (a, b)]), zero=True)
+    frame = Frame(0, 34.0 * len(steps), low, high, 0, 1)
+    bar = Markup(
+        '<rect class="bar {}" x="{:.2f}%" width="{:.2f}%" y="{}" height="20" rx="2"><title>{}</title></rect>'
+        '<text class="tick name" x="-8" y="{}" dy=".32em" text-anchor="end">{}</text>'
+        '<text class="value" x="100%" dx="8" y="{}" dy=".32em">{}</text>'
+    )
+    rows = []
+    for i, (name, start, end, css) in enumerate(steps):
+        left, wide = frame.across(min(start, end)), max(abs(frame.across(end) - frame.across(start)), 0.2)
+        amount = money(end - start, signed=True)
+        y = 34 * i + 17
+        rows.append(bar.format(css, left, wide, y - 10, f"{name}: {amount} {quote}", y, name, y, amount))
+    zero = Markup('<line class="zero" x1="{0:.2f}%" x2="{0:.2f}%" y1="0" y2="{1}"/>').format(
+        frame.across(0.0), frame.height
+    )
+    return figure(
+        f"Profit before costs {money(gross)}, after {money(level)} {quote}", frame.height, *rows, zero, css="costs"
+    )
+
+
+def pnl_chart(pnl: Float64, quote: str) -> Markup:
+    """How many round trips (n,) ended with which profit; zero is always an edge between two bars."""
+    edges = _edges(pnl)
+    counts = np.histogram(pnl, edges)[0]
+    frame = Frame(0, 180, edges[0], edges[-1], 0, counts.max() * 1.08)
+    bar = Markup('<rect class="bar {}" x="{:.3f}%" width="{:.3f}%" y="{:.1f}" height="{:.1f}"><title>{}</title></rect>')
+    rows = [
+        bar.format(
+            "up" if low >= 0 else "down",
+            frame.across(low) + 0.1,
+            100 / len(counts) - 0.2,
+            frame.down(count),
+            180 - frame.down(count),
+            f"{count} between {money(low)} and {money(high)} {quote}",
+        )
+        for low, high, count in zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)
+        if count
+    ]
+    text = Markup('<text class="tick{}" x="{:.2f}%" y="198" text-anchor="middle">{}</text>')
+    ticks = enumerate(nice_ticks(edges[0], edges[-1], 7).tolist())
+    names = [text.format(" spare" if i % 2 else "", frame.across(x), compact(x)) for i, x in ticks]
+    label = f"Profit of {len(pnl)} round trips, from {money(float(pnl.min()))} to {money(float(pnl.max()))} {quote}"
+    return figure(label, 180, frame.y_axis(lambda y: compact(y) if y == round(y) else "", 4), *rows, *names)
+
+
+def _edges(pnl: Float64) -> Float64:
+    """Round histogram edges (m,), multiples of one step, at most 40 bars: wide tails share the outermost scale."""
+    low, high = float(min(pnl.min(), 0.0)), float(max(pnl.max(), 0.0))
+    bars = int(np.clip(2 * np.sqrt(len(pnl)), 6, 32))
+    ticks = nice_ticks(low, high if high > low else low + 1.0, bars)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    return np.arange(np.floor(low / step), np.floor(high / step) + 2) * step

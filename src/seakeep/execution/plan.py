@@ -1,0 +1,122 @@
+"""From an allowed verdict to the order that carries it out."""
+
+import math
+from decimal import Decimal
+
+import msgspec
+
+from seakeep.core.account import Portfolio
+from seakeep.core.market import Instrument, InstrumentKind
+from seakeep.core.orders import Side
+from seakeep.core.units import quantise_down, quantise_up
+from seakeep.core.verdicts import RiskVerdict
+
+__all__ = ["HEADROOM", "ParentOrder", "Plan", "plan"]
+
+HEADROOM = Decimal("0.01")
+"""Share of the cash a spot purchase leaves for spread, impact and the move until it reaches the venue."""
+
+_ZERO = Decimal(0)
+
+
+class ParentOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What one verdict asks of the market; `execution.algos` cuts it into child orders. Prices in quote units."""
+
+    id: str
+    decision_id: str
+    symbol: str
+    venue: str
+    ts: int
+    side: Side
+    qty: Decimal
+    reduce_only: bool
+    stop: Decimal | None = None
+    take_profit: Decimal | None = None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The order, or None and the reason there is none."""
+
+    order: ParentOrder | None
+    reason: str = ""
+
+
+def plan(verdict: RiskVerdict, portfolio: Portfolio, instrument: Instrument, mark: float, equity: float) -> Plan:
+    """The order that moves the holding to the verdict's target weight, quantised to the side that risks less.
+
+    A reduction is never held back: a target of zero closes all of it, whatever lot and smallest notional say. An
+    addition below the smallest notional is not made; a flip whose new side is too small only closes.
+
+    Raises: TypeError unless the verdict is a RiskVerdict that allows an order; ValueError for another symbol, or a
+    mark or equity that cannot size an order.
+    """
+    if not isinstance(verdict, RiskVerdict) or not verdict.allowed:
+        raise TypeError(f"plan needs a verdict that allows an order, got {verdict!r}")
+    if verdict.symbol != instrument.symbol:
+        raise ValueError(f"verdict for {verdict.symbol} cannot be planned on {instrument.symbol}")
+    position = portfolio.positions.get(verdict.symbol)
+    held = position.qty if position else _ZERO
+    wanted = _wanted(verdict.target, held, instrument, mark, equity)
+    reduces = abs(wanted) <= abs(held) and wanted * held >= 0
+    qty = _reduction(held, wanted, instrument) if reduces else _addition(held, wanted, portfolio, instrument, mark)
+    side = Side.BUY if wanted > held else Side.SELL
+    if not qty:
+        return Plan(None, _why_not(verdict.target, held, wanted, instrument))
+    if not reduces and qty * Decimal(repr(mark)) < instrument.min_notional:
+        return Plan(None, f"{qty * Decimal(repr(mark)):f} {instrument.quote} is below the smallest order")
+    return Plan(_parent(verdict, instrument, side, qty, reduces))
+
+
+def _wanted(target: float, held: Decimal, instrument: Instrument, mark: float, equity: float) -> Decimal:
+    """Signed quantity to hold, whole lots toward zero; what cannot be held counts as zero."""
+    if target == 0 or (target < 0 and instrument.kind is InstrumentKind.SPOT):
+        return _ZERO
+    if not (math.isfinite(target) and math.isfinite(mark) and mark > 0 and math.isfinite(equity) and equity > 0):
+        raise ValueError(f"{instrument.symbol}: cannot size target {target!r} at mark {mark!r} with equity {equity!r}")
+    size = quantise_down(abs(target) * equity / mark, instrument.lot)
+    wanted = size if target > 0 else -size
+    flips = wanted * held < 0
+    return _ZERO if flips and size * Decimal(repr(mark)) < instrument.min_notional else wanted
+
+
+def _reduction(held: Decimal, wanted: Decimal, instrument: Instrument) -> Decimal:
+    return min(abs(held), quantise_up(abs(held - wanted), instrument.lot))
+
+
+def _addition(held: Decimal, wanted: Decimal, portfolio: Portfolio, instrument: Instrument, mark: float) -> Decimal:
+    """Whole lots to add; a spot purchase stays within the cash."""
+    qty = quantise_down(abs(wanted - held), instrument.lot)
+    if instrument.kind is InstrumentKind.PERPETUAL:
+        return qty
+    cash = max(portfolio.cash.get(portfolio.quote, _ZERO), _ZERO)
+    payable = cash * (1 - HEADROOM) / (Decimal(repr(mark)) * (1 + instrument.taker_fee))
+    return min(qty, quantise_down(payable, instrument.lot))
+
+
+def _why_not(target: float, held: Decimal, wanted: Decimal, instrument: Instrument) -> str:
+    if target < 0 and instrument.kind is InstrumentKind.SPOT:
+        return "spot cannot be sold short"
+    if held == wanted:
+        return "the holding is at its target already"
+    return f"less than one lot of {instrument.lot} {instrument.base}, or no cash to buy it"
+
+
+def _parent(verdict: RiskVerdict, instrument: Instrument, side: Side, qty: Decimal, reduces: bool) -> ParentOrder:
+    """Protective prices go to the tick nearer the market: they act sooner, not later."""
+    long = verdict.target > 0
+    lower, upper = (verdict.stop, verdict.take_profit) if long else (verdict.take_profit, verdict.stop)
+    below = None if lower is None else quantise_up(lower, instrument.tick)
+    above = None if upper is None else quantise_down(upper, instrument.tick)
+    stop, take_profit = (below, above) if long else (above, below)
+    return ParentOrder(
+        id=f"{verdict.decision_id}-p",
+        decision_id=verdict.decision_id,
+        symbol=verdict.symbol,
+        venue=instrument.venue,
+        ts=verdict.ts,
+        side=side,
+        qty=qty,
+        reduce_only=reduces,
+        stop=stop,
+        take_profit=take_profit,
+    )

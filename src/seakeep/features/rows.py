@@ -1,0 +1,44 @@
+"""Row by row: the small pieces that several families are made of. All (n,); NaN where a row they need is missing."""
+
+import numpy as np
+
+from seakeep.core.market import Float64
+from seakeep.features.base import compiled
+
+__all__ = ["STILL", "change", "log_return", "ratio", "typical_price"]
+
+STILL = 1e-10
+"""A movement smaller than this share of the price is none: oscillators are then neutral."""
+
+
+@compiled
+def ratio(part: Float64, whole: Float64, otherwise: float) -> Float64:
+    """part / whole, and `otherwise` where the whole is zero."""
+    out = np.empty(len(part))
+    for i in range(len(part)):
+        out[i] = otherwise if whole[i] == 0.0 and part[i] == part[i] else part[i] / whole[i]
+    return out
+
+
+@compiled
+def change(x: Float64, lag: int) -> Float64:
+    """x minus x `lag` rows before."""
+    out = np.full(len(x), np.nan)
+    for i in range(lag, len(x)):
+        out[i] = x[i] - x[i - lag]
+    return out
+
+
+@compiled
+def log_return(close: Float64, lag: int) -> Float64:
+    """Log return over `lag` rows."""
+    out = np.full(len(close), np.nan)
+    for i in range(lag, len(close)):
+        out[i] = np.log(close[i] / close[i - lag])
+    return out
+
+
+@compiled
+def typical_price(high: Float64, low: Float64, close: Float64) -> Float64:
+    """Mean of high, low and close."""
+    return (high + low + close) / 3.0

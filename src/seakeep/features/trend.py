@@ -1,0 +1,366 @@
+"""Trend: moving averages, MACD, directional movement, Aroon, stops that follow, regression lines, Ichimoku."""
+
+import math
+
+import numpy as np
+
+from seakeep.core.market import Float64
+from seakeep.features import smoothing
+from seakeep.features.base import FAINT, compiled, ema_rows, indicator, wilder_rows, window_rows
+from seakeep.features.rows import ratio
+from seakeep.features.smoothing import wilder, wilder_sum
+from seakeep.features.volatility import atr, true_range
+from seakeep.features.windows import rolling_age, rolling_max, rolling_mean, rolling_min, rolling_sum, rolling_weighted
+
+__all__ = [
+    "adx",
+    "adxr",
+    "aroon_down",
+    "aroon_osc",
+    "aroon_up",
+    "dema",
+    "dx",
+    "ema",
+    "hma",
+    "kama",
+    "kijun",
+    "linreg",
+    "linreg_slope",
+    "macd",
+    "macd_hist",
+    "macd_signal",
+    "minus_di",
+    "plus_di",
+    "psar",
+    "rma",
+    "sma",
+    "span_a",
+    "span_b",
+    "supertrend",
+    "t3",
+    "tema",
+    "tenkan",
+    "trima",
+    "vwma",
+    "wma",
+    "zlema",
+]
+
+_REVERSALS = 1_000
+"""Rows after which a trailing stop has reversed and so forgotten where it started; see `psar`."""
+
+
+@indicator("sma", lookback=window_rows)
+def sma(close: Float64, length: int = 20) -> Float64:
+    """Simple moving average (n,); first value in row length - 1."""
+    return rolling_mean(close, length)
+
+
+@indicator("ema", lookback=ema_rows)
+def ema(close: Float64, length: int = 20) -> Float64:
+    """Exponential moving average, alpha 2 / (length + 1), seeded by the simple one (n,)."""
+    return smoothing.ema(close, length)
+
+
+@indicator("rma", lookback=wilder_rows)
+def rma(close: Float64, length: int = 14) -> Float64:
+    """Wilder's moving average, alpha 1 / length, seeded by the simple one (n,)."""
+    return wilder(close, length)
+
+
+@indicator("wma", lookback=window_rows)
+def wma(close: Float64, length: int = 20) -> Float64:
+    """Moving average weighted 1 (oldest) to length (newest) (n,)."""
+    return rolling_weighted(close, length) / (length * (length + 1) / 2)
+
+
+@indicator("dema", lookback=lambda length: ema_rows(length, 2))
+def dema(close: Float64, length: int = 20) -> Float64:
+    """Double exponential average 2 e1 - e2 (Mulloy 1994) (n,); first value in row 2 (length - 1)."""
+    first = smoothing.ema(close, length)
+    return 2.0 * first - smoothing.ema(first, length)
+
+
+@indicator("tema", lookback=lambda length: ema_rows(length, 3))
+def tema(close: Float64, length: int = 20) -> Float64:
+    """Triple exponential average 3 e1 - 3 e2 + e3 (Mulloy 1994) (n,); first value in row 3 (length - 1)."""
+    first = smoothing.ema(close, length)
+    second = smoothing.ema(first, length)
+    return 3.0 * (first - second) + smoothing.ema(second, length)
+
+
+@indicator("trima", lookback=window_rows)
+def trima(close: Float64, length: int = 20) -> Float64:
+    """Triangular moving average: the simple average of a simple average (n,)."""
+    half = (length + 1) // 2
+    return rolling_mean(rolling_mean(close, half), length + 1 - half)
+
+
+@indicator("hma", lookback=lambda length: length + math.isqrt(length) - 1, least=2)
+def hma(close: Float64, length: int = 20) -> Float64:
+    """Hull moving average: the weighted average, over sqrt(length), of 2 wma(length / 2) - wma(length) (n,)."""
+    return wma(2.0 * wma(close, length // 2) - wma(close, length), math.isqrt(length))
+
+
+@indicator("zlema", lookback=lambda length: ema_rows(length) + (length - 1) // 2)
+def zlema(close: Float64, length: int = 20) -> Float64:
+    """Zero-lag exponential average: of the close plus its change over (length - 1) / 2 rows (n,)."""
+    lag = (length - 1) // 2
+    ahead = np.full(len(close), np.nan)
+    ahead[lag:] = 2.0 * close[lag:] - close[: len(close) - lag]
+    return smoothing.ema(ahead, length)
+
+
+def _kama_rows(length: int, fast: int, slow: int) -> int:
+    """At its slowest it forgets (2 / (slow + 1)) squared a row."""
+    return length + math.ceil(math.log(1e-10) / math.log1p(-((2.0 / (max(fast, slow) + 1)) ** 2)))
+
+
+@indicator("kama", lookback=_kama_rows)
+@compiled
+def kama(close: Float64, length: int = 10, fast: int = 2, slow: int = 30) -> Float64:
+    """Kaufman's adaptive moving average, seeded by the close of row length - 1 (n,); first value in row `length`."""
+    out = np.full(len(close), np.nan)
+    quick, lazy = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0)
+    steps = np.full(len(close), np.nan)
+    for i in range(1, len(close)):
+        steps[i] = abs(close[i] - close[i - 1])
+    path = rolling_sum(steps, length)
+    level = np.nan
+    for i in range(length, len(close)):
+        if not np.isfinite(path[i]):
+            level = np.nan
+            continue
+        if np.isnan(level):
+            level = close[i - 1]
+        efficiency = abs(close[i] - close[i - length]) / path[i] if path[i] > 0.0 else 1.0
+        speed = efficiency * (quick - lazy) + lazy
+        level += speed * speed * (close[i] - level)
+        out[i] = level
+    return out
+
+
+@indicator("t3", lookback=lambda length, _: ema_rows(length, 6))
+def t3(close: Float64, length: int = 5, volume_factor: float = 0.7) -> Float64:
+    """Tillson's T3: six nested exponential averages, blended (n,); first value in row 6 (length - 1)."""
+    nested = [smoothing.ema(close, length)]
+    for _ in range(5):
+        nested.append(smoothing.ema(nested[-1], length))
+    v = volume_factor
+    weights = (-(v**3), 3 * v**2 + 3 * v**3, -6 * v**2 - 3 * v - 3 * v**3, 1 + 3 * v + v**3 + 3 * v**2)
+    c1, c2, c3, c4 = weights
+    return c1 * nested[5] + c2 * nested[4] + c3 * nested[3] + c4 * nested[2]
+
+
+@indicator("vwma", lookback=window_rows)
+def vwma(close: Float64, volume: Float64, length: int = 20) -> Float64:
+    """Volume-weighted moving average of the close (n,); NaN where nothing was traded in the whole window."""
+    return ratio(rolling_sum(close * volume, length), rolling_sum(volume, length), np.nan)
+
+
+def _macd_rows(fast: int, slow: int, signal: int) -> int:
+    return ema_rows(max(fast, slow)) + ema_rows(signal)
+
+
+@compiled
+def _macd(close: Float64, fast: int, slow: int, signal: int) -> tuple[Float64, Float64]:
+    """MACD and its signal; both averages start at row slow - 1, the line where its signal does, as in TA-Lib."""
+    fast, slow = min(fast, slow), max(fast, slow)
+    late = slow - fast
+    line = -smoothing.ema(close, slow)
+    line[late:] += smoothing.ema(close[late:], fast)
+    average = smoothing.ema(line, signal)
+    for i in range(len(line)):
+        if np.isnan(average[i]):
+            line[i] = np.nan
+    return line, average
+
+
+@indicator("macd", lookback=_macd_rows)
+def macd(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9) -> Float64:
+    """Fast minus slow exponential average (n,); starts with its signal, in row slow + signal - 2."""
+    return _macd(close, fast, slow, signal)[0]
+
+
+@indicator("macd_signal", lookback=_macd_rows)
+def macd_signal(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9) -> Float64:
+    """Exponential average of the MACD line (n,)."""
+    return _macd(close, fast, slow, signal)[1]
+
+
+@indicator("macd_hist", lookback=_macd_rows)
+def macd_hist(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9) -> Float64:
+    """MACD line minus its signal (n,)."""
+    line, average = _macd(close, fast, slow, signal)
+    return line - average
+
+
+@compiled
+def _moves(high: Float64, low: Float64) -> Float64:
+    """Upward directional movement; the downward one is that of the mirrored bars."""
+    out = np.full(len(high), np.nan)
+    for i in range(1, len(high)):
+        up, down = high[i] - high[i - 1], low[i - 1] - low[i]
+        out[i] = up if up > down and up > 0.0 else 0.0 * (up + down)
+    return out
+
+
+@indicator("plus_di", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
+def plus_di(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
+    """Positive directional indicator 0..100 (n,); first value in row `length`; 0 where nothing moved."""
+    up = wilder_sum(_moves(high, low), length)
+    return 100.0 * ratio(up, wilder_sum(true_range(high, low, close), length), 0.0)
+
+
+@indicator("minus_di", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
+def minus_di(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
+    """Negative directional indicator 0..100 (n,); first value in row `length`; 0 where nothing moved."""
+    return plus_di(-low, -high, -close, length)
+
+
+@indicator("dx", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
+def dx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
+    """Directional movement index 0..100 (n,); 0 where nothing moved."""
+    up, down = wilder_sum(_moves(high, low), length), wilder_sum(_moves(-low, -high), length)
+    return 100.0 * ratio(abs(up - down), up + down, 0.0)
+
+
+@indicator("adx", lookback=lambda length: wilder_rows(length, 2, FAINT) + 1)
+def adx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
+    """Average directional index 0..100: Wilder's average of `dx` (n,); first value in row 2 length - 1.
+
+    TA-Lib sums length - 1 moves to start with, Wilder and R's TTR `length`: they differ at first and then converge.
+    """
+    return wilder(dx(high, low, close, length), length)
+
+
+@indicator("adxr", lookback=lambda length: wilder_rows(length, 2, FAINT) + length)
+def adxr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
+    """Mean of `adx` now and length - 1 rows ago (n,)."""
+    index = adx(high, low, close, length)
+    out = np.full(len(index), np.nan)
+    out[length - 1 :] = (index[length - 1 :] + index[: len(index) - length + 1]) / 2.0
+    return out
+
+
+@indicator("aroon_up", lookback=lambda length: length + 1)
+def aroon_up(high: Float64, length: int = 25) -> Float64:
+    """How recent the highest high of length + 1 rows is, 0..100 (n,)."""
+    return 100.0 * (length - rolling_age(high, length + 1)) / length
+
+
+@indicator("aroon_down", lookback=lambda length: length + 1)
+def aroon_down(low: Float64, length: int = 25) -> Float64:
+    """How recent the lowest low of length + 1 rows is, 0..100 (n,)."""
+    return aroon_up(-low, length)
+
+
+@indicator("aroon_osc", lookback=lambda length: length + 1)
+def aroon_osc(high: Float64, low: Float64, length: int = 25) -> Float64:
+    """Aroon up minus Aroon down, -100..100 (n,)."""
+    return aroon_up(high, length) - aroon_down(low, length)
+
+
+@indicator("psar", lookback=lambda *_: _REVERSALS)
+@compiled
+def psar(high: Float64, low: Float64, acceleration: float = 0.02, maximum: float = 0.2) -> Float64:
+    """Wilder's parabolic stop and reverse, in price units (n,); first value in row 1.
+
+    Its memory ends at a reversal that both histories share, which no number of rows guarantees; the default lookback
+    is several times the longest that was seen. Distances are counted in the direction held: `side` mirrors the bars.
+    """
+    out = np.full(len(high), np.nan)
+    start, side, stop, extreme, pace = 0, 1.0, 0.0, 0.0, acceleration
+    for i in range(len(high)):
+        if not np.isfinite(high[i] + low[i]):
+            start = i + 1
+        if i <= start:
+            continue
+        if i == start + 1:
+            fall, rise = low[i - 1] - low[i], high[i] - high[i - 1]
+            side = -1.0 if fall > 0.0 and fall > rise else 1.0
+            stop = low[i - 1] if side > 0.0 else -high[i - 1]
+            extreme, pace = high[i] if side > 0.0 else -low[i], acceleration
+        before = max(i - 1, start + 1)
+        near, far = (low[i], high[i]) if side > 0.0 else (-high[i], -low[i])
+        if near <= stop:
+            side = -side
+            near, far, stop, pace = -far, -near, -extreme, acceleration
+            floor = min(near, low[before] if side > 0.0 else -high[before])
+            stop, extreme = min(stop, floor), far
+            out[i] = side * stop
+        else:
+            out[i] = side * stop
+            floor = min(near, low[before] if side > 0.0 else -high[before])
+            if far > extreme:
+                extreme, pace = far, min(pace + acceleration, maximum)
+        stop = min(stop + pace * (extreme - stop), floor)
+    return out
+
+
+@indicator("supertrend", lookback=lambda length, _: wilder_rows(length) + _REVERSALS)
+@compiled
+def supertrend(high: Float64, low: Float64, close: Float64, length: int = 10, width: float = 3.0) -> Float64:
+    """Band of `width` average ranges that follows the price and changes side when it is crossed (n,), price units.
+
+    Below the close in an up-trend, above it in a down-trend. As with `psar`, its memory ends at a shared reversal.
+    """
+    reach = atr(high, low, close, length)
+    out = np.full(len(close), np.nan)
+    upper = lower = np.nan
+    rising = True
+    for i in range(len(close)):
+        middle, span = (high[i] + low[i]) / 2.0, width * reach[i]
+        if np.isnan(span):
+            upper = lower = np.nan
+            continue
+        fresh = np.isnan(upper)
+        if fresh or middle + span < upper or close[i - 1] > upper:
+            upper = middle + span
+        if fresh or middle - span > lower or close[i - 1] < lower:
+            lower = middle - span
+        rising = close[i] >= lower if rising or fresh else close[i] > upper
+        out[i] = lower if rising else upper
+    return out
+
+
+@indicator("linreg_slope", lookback=window_rows, least=2)
+def linreg_slope(close: Float64, length: int = 14) -> Float64:
+    """Slope of the least-squares line through the last `length` closes, price units a row (n,)."""
+    origin = rolling_mean(close, length)
+    tilt = rolling_weighted(close, length) - origin * (length * (length + 1) / 2)
+    return tilt * (12.0 / (length * (length * length - 1.0)))
+
+
+@indicator("linreg", lookback=window_rows, least=2)
+def linreg(close: Float64, length: int = 14) -> Float64:
+    """End of the least-squares line through the last `length` closes (n,)."""
+    return rolling_mean(close, length) + linreg_slope(close, length) * ((length - 1) / 2)
+
+
+def _middle(high: Float64, low: Float64, length: int) -> Float64:
+    return (rolling_max(high, length) + rolling_min(low, length)) / 2.0
+
+
+@indicator("ichimoku_tenkan", lookback=window_rows)
+def tenkan(high: Float64, low: Float64, length: int = 9) -> Float64:
+    """Ichimoku conversion line: middle of the range of `length` rows (n,)."""
+    return _middle(high, low, length)
+
+
+@indicator("ichimoku_kijun", lookback=window_rows)
+def kijun(high: Float64, low: Float64, length: int = 26) -> Float64:
+    """Ichimoku base line: middle of the range of `length` rows (n,)."""
+    return _middle(high, low, length)
+
+
+@indicator("ichimoku_span_a", lookback=lambda fast, slow: max(fast, slow))
+def span_a(high: Float64, low: Float64, fast: int = 9, slow: int = 26) -> Float64:
+    """Leading span A: mean of conversion and base line, at the row it is known: not shifted ahead (n,)."""
+    return (_middle(high, low, fast) + _middle(high, low, slow)) / 2.0
+
+
+@indicator("ichimoku_span_b", lookback=window_rows)
+def span_b(high: Float64, low: Float64, length: int = 52) -> Float64:
+    """Leading span B: middle of the range of `length` rows, at the row it is known: not shifted ahead (n,)."""
+    return _middle(high, low, length)

@@ -1,0 +1,264 @@
+"""Volatility: ranges, deviations, bands and channels.
+
+Deviations of returns are per bar: times sqrt(bars a year) annualises them (R's TTR does that with its N).
+"""
+
+import math
+
+import numpy as np
+
+from seakeep.core.market import Float64
+from seakeep.features.base import compiled, ema_rows, indicator, wilder_rows, window_rows
+from seakeep.features.rows import log_return, ratio, typical_price
+from seakeep.features.smoothing import ema, wilder
+from seakeep.features.windows import rolling_max, rolling_mean, rolling_min, rolling_std
+
+__all__ = [
+    "atr",
+    "bb_lower",
+    "bb_middle",
+    "bb_position",
+    "bb_upper",
+    "bb_width",
+    "donchian_lower",
+    "donchian_middle",
+    "donchian_upper",
+    "garman_klass",
+    "garman_klass_gap",
+    "keltner_lower",
+    "keltner_middle",
+    "keltner_upper",
+    "natr",
+    "parkinson",
+    "realised_vol",
+    "return_std",
+    "rogers_satchell",
+    "stddev",
+    "true_range",
+    "yang_zhang",
+]
+
+
+@compiled
+def _root_mean(x: Float64, length: int) -> Float64:
+    root: Float64 = np.sqrt(np.maximum(rolling_mean(x, length), 0.0))
+    return root
+
+
+@indicator("true_range", lookback=lambda: 2)
+@compiled
+def true_range(high: Float64, low: Float64, close: Float64) -> Float64:
+    """Range of the bar and the close before it, price units (n,); NaN in row 0, as in TA-Lib."""
+    out = np.full(len(close), np.nan)
+    for i in range(1, len(close)):
+        before = close[i - 1]
+        out[i] = max(high[i], before) - min(low[i], before)
+    return out
+
+
+@indicator("atr", lookback=lambda length: wilder_rows(length) + 1)
+@compiled
+def atr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
+    """Wilder's average true range, price units (n,); first value in row `length`."""
+    return wilder(true_range(high, low, close), length)
+
+
+@indicator("natr", lookback=lambda length: wilder_rows(length) + 1)
+def natr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
+    """Average true range in percent of the close (n,)."""
+    return 100.0 * ratio(atr(high, low, close, length), close, np.nan)
+
+
+@indicator("stddev", lookback=window_rows)
+def stddev(close: Float64, length: int = 20) -> Float64:
+    """Population standard deviation of the close, price units (n,)."""
+    return rolling_std(close, length, 0)
+
+
+@indicator("return_std", lookback=lambda length: length + 1, least=2)
+def return_std(close: Float64, length: int = 20) -> Float64:
+    """Sample standard deviation of the last `length` log returns, per bar (n,); first value in row `length`."""
+    return rolling_std(log_return(close, 1), length, 1)
+
+
+@indicator("realised_vol", lookback=lambda length: length + 1)
+@compiled
+def realised_vol(close: Float64, length: int = 20) -> Float64:
+    """Root mean square of the last `length` log returns, per bar (n,); first value in row `length`."""
+    step = log_return(close, 1)
+    return _root_mean(step * step, length)
+
+
+@indicator("bb_middle", lookback=window_rows)
+def bb_middle(close: Float64, length: int = 20) -> Float64:
+    """Middle Bollinger band: the simple average (n,)."""
+    return rolling_mean(close, length)
+
+
+@indicator("bb_upper", lookback=window_rows)
+def bb_upper(close: Float64, length: int = 20, width: float = 2.0) -> Float64:
+    """Upper Bollinger band: `width` population deviations above the average (n,)."""
+    return rolling_mean(close, length) + width * rolling_std(close, length, 0)
+
+
+@indicator("bb_lower", lookback=window_rows)
+def bb_lower(close: Float64, length: int = 20, width: float = 2.0) -> Float64:
+    """Lower Bollinger band: `width` population deviations below the average (n,)."""
+    return rolling_mean(close, length) - width * rolling_std(close, length, 0)
+
+
+@indicator("bb_width", lookback=window_rows)
+def bb_width(close: Float64, length: int = 20, width: float = 2.0) -> Float64:
+    """Distance between the Bollinger bands in percent of the middle one (n,)."""
+    return 200.0 * width * ratio(rolling_std(close, length, 0), rolling_mean(close, length), np.nan)
+
+
+@indicator("bb_position", lookback=window_rows)
+@compiled
+def bb_position(close: Float64, length: int = 20, width: float = 2.0) -> Float64:
+    """Where the close lies between the Bollinger bands: 0 lower, 1 upper (n,); 0.5 where nothing moved."""
+    above = close - rolling_mean(close, length)
+    return 0.5 + ratio(above, 2.0 * width * rolling_std(close, length, 0), 0.0)
+
+
+@indicator("keltner_middle", lookback=lambda length: ema_rows(length))
+def keltner_middle(high: Float64, low: Float64, close: Float64, length: int = 20) -> Float64:
+    """Middle of the Keltner channel: exponential average of the typical price (n,)."""
+    return ema(typical_price(high, low, close), length)
+
+
+def _keltner_rows(length: int, atr_length: int, _: float) -> int:
+    return max(ema_rows(length), wilder_rows(atr_length) + 1) + abs(length - 1 - atr_length)
+
+
+@compiled
+def _keltner(
+    high: Float64, low: Float64, close: Float64, length: int, atr_length: int, width: float
+) -> tuple[Float64, Float64]:
+    """Middle and half width; both averages are seeded to start in the same row, as in TA-Lib."""
+    late = length - 1 - atr_length
+    middle, half = np.full(len(close), np.nan), np.full(len(close), np.nan)
+    first, second = max(-late, 0), max(late, 0)
+    middle[first:] = ema(typical_price(high[first:], low[first:], close[first:]), length)
+    half[second:] = width * atr(high[second:], low[second:], close[second:], atr_length)
+    return middle, half
+
+
+@indicator("keltner_upper", lookback=_keltner_rows)
+def keltner_upper(
+    high: Float64, low: Float64, close: Float64, length: int = 20, atr_length: int = 10, width: float = 2.0
+) -> Float64:
+    """Keltner channel: `width` average true ranges above its middle (n,)."""
+    middle, half = _keltner(high, low, close, length, atr_length, width)
+    return middle + half
+
+
+@indicator("keltner_lower", lookback=_keltner_rows)
+def keltner_lower(
+    high: Float64, low: Float64, close: Float64, length: int = 20, atr_length: int = 10, width: float = 2.0
+) -> Float64:
+    """Keltner channel: `width` average true ranges below its middle (n,)."""
+    middle, half = _keltner(high, low, close, length, atr_length, width)
+    return middle - half
+
+
+@indicator("donchian_upper", lookback=window_rows)
+def donchian_upper(high: Float64, length: int = 20) -> Float64:
+    """Highest high of the last `length` rows, this one included (n,)."""
+    return rolling_max(high, length)
+
+
+@indicator("donchian_lower", lookback=window_rows)
+def donchian_lower(low: Float64, length: int = 20) -> Float64:
+    """Lowest low of the last `length` rows, this one included (n,)."""
+    return rolling_min(low, length)
+
+
+@indicator("donchian_middle", lookback=window_rows)
+def donchian_middle(high: Float64, low: Float64, length: int = 20) -> Float64:
+    """Middle of the Donchian channel (n,)."""
+    return (rolling_max(high, length) + rolling_min(low, length)) / 2.0
+
+
+@compiled
+def _drift_free(open: Float64, high: Float64, low: Float64, close: Float64) -> Float64:  # noqa: A002
+    """Variance of each bar after Rogers and Satchell (1991), free of its drift."""
+    variance: Float64 = np.log(high / close) * np.log(high / open) + np.log(low / close) * np.log(low / open)
+    return variance
+
+
+@compiled
+def _gaps(open: Float64, close: Float64) -> Float64:  # noqa: A002
+    """Log return from each close to the next open (n,); NaN in row 0."""
+    out = np.full(len(close), np.nan)
+    for i in range(1, len(close)):
+        out[i] = np.log(open[i] / close[i - 1])
+    return out
+
+
+@indicator("parkinson", lookback=window_rows)
+@compiled
+def parkinson(high: Float64, low: Float64, length: int = 20) -> Float64:
+    """Range volatility after Parkinson (1980), per bar (n,)."""
+    reach = np.log(high / low)
+    return _root_mean(reach * reach, length) / math.sqrt(4.0 * math.log(2.0))
+
+
+@indicator("garman_klass", lookback=window_rows)
+@compiled
+def garman_klass(
+    open: Float64,  # noqa: A002
+    high: Float64,
+    low: Float64,
+    close: Float64,
+    length: int = 20,
+) -> Float64:
+    """Open-high-low-close volatility after Garman and Klass (1980), per bar (n,)."""
+    reach, drift = np.log(high / low), np.log(close / open)
+    return _root_mean(0.5 * reach * reach - (2.0 * math.log(2.0) - 1.0) * drift * drift, length)
+
+
+@indicator("garman_klass_gap", lookback=lambda length: length + 1)
+@compiled
+def garman_klass_gap(
+    open: Float64,  # noqa: A002
+    high: Float64,
+    low: Float64,
+    close: Float64,
+    length: int = 20,
+) -> Float64:
+    """Garman and Klass's volatility with the opening gap of each bar added by Yang and Zhang, per bar (n,)."""
+    reach, drift = np.log(high / low), np.log(close / open)
+    gap = _gaps(open, close)
+    return _root_mean(gap * gap + 0.5 * reach * reach - (2.0 * math.log(2.0) - 1.0) * drift * drift, length)
+
+
+@indicator("rogers_satchell", lookback=window_rows)
+@compiled
+def rogers_satchell(
+    open: Float64,  # noqa: A002
+    high: Float64,
+    low: Float64,
+    close: Float64,
+    length: int = 20,
+) -> Float64:
+    """Volatility after Rogers and Satchell (1991), unbiased under drift, per bar (n,)."""
+    return _root_mean(_drift_free(open, high, low, close), length)
+
+
+@indicator("yang_zhang", lookback=lambda length: length + 1, least=2)
+@compiled
+def yang_zhang(
+    open: Float64,  # noqa: A002
+    high: Float64,
+    low: Float64,
+    close: Float64,
+    length: int = 20,
+) -> Float64:
+    """Volatility after Yang and Zhang (2000), unbiased under drift and opening gaps, per bar (n,)."""
+    gap = _gaps(open, close)
+    weight = 0.34 / (1.34 + (length + 1.0) / (length - 1.0))
+    night, day = rolling_std(gap, length, 1), rolling_std(np.log(close / open), length, 1)
+    path = rolling_mean(_drift_free(open, high, low, close), length)
+    deviation: Float64 = np.sqrt(np.maximum(night * night + weight * day * day + (1.0 - weight) * path, 0.0))
+    return deviation

@@ -1,0 +1,82 @@
+"""One journal entry as canonical JSON, and the hash that chains it to the one before."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from hashlib import sha256
+from math import isfinite
+
+import msgspec
+
+from seakeep.core.errors import IntegrityError, LedgerError
+from seakeep.core.events import Event, Record
+
+__all__ = ["Entry", "chain_hash", "decode", "encode", "genesis", "kind_of"]
+
+Entry = tuple[int, Event, tuple[Record, ...]]
+"""Sequence number (from 1), the event, and the records it caused."""
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    event: Event
+    records: tuple[Record, ...]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Payload)
+
+
+def encode(event: Event, records: Sequence[Record]) -> bytes:
+    """The entry as JSON, fields in the order they are declared; the same entry always gives the same bytes.
+
+    Raises: LedgerError naming the field whose value JSON cannot hold (NaN, infinity, half a surrogate pair).
+    """
+    payload = _Payload(event, tuple(records))
+    try:
+        encoded = _encoder.encode(payload)
+    except (UnicodeEncodeError, OverflowError, TypeError) as error:
+        remedy = "correct it where it enters"
+        raise LedgerError(f"a {kind_of(event)} entry cannot be kept: {error}", remedy=remedy) from error
+    if b"null" in encoded or b"NaN" in encoded or b"Infinity" in encoded:  # JSON writes a float NaN as null
+        _refuse_not_finite(payload, kind_of(event))
+    return encoded
+
+
+def decode(seq: int, payload: bytes) -> tuple[Event, tuple[Record, ...]]:
+    """Event and records of an entry. Raises: IntegrityError naming the entry."""
+    try:
+        entry = _decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        remedy = "run `seakeep ledger verify`; an intact entry was written by another release"
+        raise IntegrityError(f"entry {seq} cannot be read: {error}", remedy=remedy) from error
+    return entry.event, entry.records
+
+
+def genesis(run_id: str, config: str) -> bytes:
+    """What the first entry of a run is chained to, so that its configuration is part of the chain."""
+    return sha256(f"{run_id}|{config}".encode()).digest()
+
+
+def chain_hash(run_id: str, seq: int, prev_hash: bytes, payload: bytes) -> bytes:
+    """SHA-256 over run_id|seq|prev_hash|payload; the run id holds no bar, so no two entries read the same."""
+    return sha256(b"%s|%d|%s|%s" % (run_id.encode(), seq, prev_hash.hex().encode(), payload)).digest()
+
+
+def kind_of(event: Event) -> str:
+    """The event's tag: slice, tick, filled, ..."""
+    return str(event.__struct_config__.tag)
+
+
+def _refuse_not_finite(value: object, path: str) -> None:
+    if isinstance(value, msgspec.Struct):
+        named: Iterable[tuple[str, object]] = ((name, getattr(value, name)) for name in value.__struct_fields__)
+    elif isinstance(value, tuple):
+        named = ((str(i), item) for i, item in enumerate(value))
+    else:
+        finite = value.is_finite() if isinstance(value, Decimal) else not isinstance(value, float) or isfinite(value)
+        if not finite:
+            raise LedgerError(
+                f"{path} is not a number the journal can keep", value=value, remedy="correct it where it is computed"
+            )
+        return
+    for name, item in named:
+        _refuse_not_finite(item, f"{path}.{name}")

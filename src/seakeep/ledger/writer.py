@@ -1,0 +1,114 @@
+"""The hot path of the journal: entries gathered in memory, then written in one durable transaction.
+
+It speaks to the DBAPI connection beneath SQLAlchemy: SQLAlchemy's execute costs as much as the sync itself when an
+order and its fill are committed alone (benchmarks/durability.py), and a journal only ever inserts.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Engine, and_, bindparam, func, update
+
+from seakeep.core.errors import IntegrityError
+from seakeep.core.events import Event, Record
+from seakeep.ledger.codec import chain_hash, encode, kind_of
+from seakeep.ledger.db import explained
+from seakeep.ledger.tables import JOURNAL, MODELS, RUNS, model_rows
+
+__all__ = ["ChainWriter"]
+
+_GROUP = 500
+"""Entries gathered before a commit is made unasked, so that a quiet stretch is not lost."""
+
+
+class ChainWriter:
+    """Appends to one run, from its recorded head on; the only writer there is."""
+
+    def __init__(self, engine: Engine, connection: Any, run_id: str, head: tuple[int, bytes]) -> None:
+        self.run_id = run_id
+        self._engine = engine
+        self._connection = connection
+        self._begin = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else ""
+        tables = (JOURNAL, *(model.table for model in MODELS.values()))
+        self._inserts = {t.name: str(t.insert().compile(dialect=engine.dialect)) for t in tables}
+        self._advance, self._advance_order = _advance(engine)
+        self._kept = self._head = head
+        self._pending: dict[str, list[tuple[Any, ...]]] = {name: [] for name in self._inserts}
+
+    def append(self, event: Event, records: Sequence[Record]) -> None:
+        """Chain an entry to the last one; durable after the next commit. Raises: LedgerError, and nothing is kept."""
+        payload = encode(event, records)
+        seq, previous = self._head[0] + 1, self._head[1]
+        digest = chain_hash(self.run_id, seq, previous, payload)
+        rows = list(model_rows(event, records))
+        self._head = (seq, digest)
+        entries = self._pending["journal"]
+        entries.append((self.run_id, seq, event.ts, kind_of(event), payload, previous, digest))
+        for name, pos, values in rows:
+            self._pending[name].append((self.run_id, seq, pos, *values))
+        if len(entries) >= _GROUP:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make every entry durable, all or none; after a failure they are kept in memory for another try."""
+        entries = self._pending["journal"]
+        if not entries:
+            return
+        with explained(self._engine):
+            try:
+                self._insert(self._connection.cursor(), entries)
+                self._connection.commit()
+            except BaseException:
+                self._connection.rollback()
+                raise
+        self._kept = self._head
+        for rows in self._pending.values():
+            rows.clear()
+
+    def _insert(self, cursor: Any, entries: list[tuple[Any, ...]]) -> None:
+        if self._begin:
+            cursor.execute(self._begin)
+        self._move_head(cursor, entries)
+        for name, rows in self._pending.items():
+            if rows:
+                cursor.executemany(self._inserts[name], rows)
+
+    def _move_head(self, cursor: Any, entries: list[tuple[Any, ...]]) -> None:
+        """Advance the run's recorded head, which must be where we left it."""
+        values = {
+            "to_first_ts": entries[0][2],
+            "to_last_ts": entries[-1][2],
+            "to_seq": self._head[0],
+            "to_hash": self._head[1],
+            "run": self.run_id,
+            "at_seq": self._kept[0],
+            "at_hash": self._kept[1],
+        }
+        cursor.execute(self._advance, [values[name] for name in self._advance_order])
+        if cursor.rowcount != 1:
+            raise IntegrityError(
+                f"run {self.run_id} is no longer at entry {self._kept[0]}: somebody else changed it",
+                remedy="run `seakeep ledger verify`",
+            )
+
+
+def _advance(engine: Engine) -> tuple[str, Sequence[str]]:
+    """The statement that moves a run's head from where it was, and the order of its parameters."""
+    ts = bindparam("to_first_ts", type_=BigInteger)
+    there = and_(
+        RUNS.c.run_id == bindparam("run"),
+        RUNS.c.head_seq == bindparam("at_seq"),
+        RUNS.c.head_hash == bindparam("at_hash"),
+    )
+    moved = (
+        update(RUNS)
+        .where(there)
+        .values(
+            first_ts=func.coalesce(RUNS.c.first_ts, ts),
+            last_ts=bindparam("to_last_ts"),
+            head_seq=bindparam("to_seq"),
+            head_hash=bindparam("to_hash"),
+        )
+    )
+    compiled = moved.compile(dialect=engine.dialect)
+    return str(compiled), compiled.positiontup or ()
