@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from seakeep.brokers.book import Market
+from seakeep.brokers.book import Market, exact
 from seakeep.core.account import Portfolio, Position
 from seakeep.core.errors import DataError
 from seakeep.core.events import Funded
@@ -15,8 +15,8 @@ from seakeep.execution.accounting import apply_fill, apply_funding, funding_amou
 
 __all__ = ["Account"]
 
-_FUNDING_SLACK_MS = 60_000
-"""Venues stamp a funding payment some milliseconds off its instant."""
+_FUNDING_SLACK_MS = 5_000
+"""Venues stamp and publish a funding payment some milliseconds off its instant."""
 
 _NEAR = 1.001
 """A margin this close to its limit, in floats, is worked out in Decimal."""
@@ -62,7 +62,7 @@ class Account:
 
     def _marks(self) -> dict[str, Decimal]:
         """The last open of everything held: inside a bar no later price is known to come first."""
-        return {s: Decimal(repr(m.bar.open)) for s, m in self.markets.items() if m.qty and m.bar is not None}
+        return {s: exact(m.bar.open) for s, m in self.markets.items() if m.qty and m.bar is not None}
 
     def fund(self, observation: Observation, ts: int) -> Funded | None:
         """Pay or receive funding; None if the observation is not new or nothing is held. Raises: DataError."""
@@ -72,7 +72,7 @@ class Account:
         market.funded_ts = observation.ts
         if not market.margined or market.bar is None:
             return None
-        symbol, mark = market.instrument.symbol, Decimal(repr(market.bar.close))
+        symbol, mark = market.instrument.symbol, exact(market.bar.close)
         amount = funding_amount(self.position(symbol), mark, observation.value)
         self.portfolio = apply_funding(self.portfolio, symbol, amount)
         return Funded(ts, symbol, observation.value, amount)
@@ -82,7 +82,7 @@ class Account:
 
         Raises: DataError if it was held over that instant and no rate was seen; a missing rate is not zero.
         """
-        instant = (now - 1) // interval_ms * interval_ms
+        instant = (now - 1 - _FUNDING_SLACK_MS) // interval_ms * interval_ms
         for symbol, market in self.markets.items():
             if market.margined and market.since < instant and market.funded_ts < instant - _FUNDING_SLACK_MS:
                 remedy = "supply funding_rate observations, or trade the spot market"
@@ -135,7 +135,7 @@ class Account:
             fee=abs(qty) * price * market.instrument.taker_fee,
             fee_asset=self.portfolio.quote,
             liquidity=Liquidity.TAKER,
-            mid=Decimal(repr(mid)),
+            mid=exact(mid),
         )
 
 
@@ -151,5 +151,5 @@ def _worst(market: Market, ts: int) -> Decimal:
     if market.bar is None:
         return Decimal("nan")
     if market.bar.close_time != ts:
-        return Decimal(repr(market.bar.close))
-    return Decimal(repr(market.bar.low if market.qty > 0 else market.bar.high))
+        return exact(market.bar.close)
+    return exact(market.bar.low if market.qty > 0 else market.bar.high)

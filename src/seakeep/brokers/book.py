@@ -12,7 +12,16 @@ from seakeep.core.units import iso, quantise_down, quantise_up
 from seakeep.execution.costs import CostRates, range_variance, taker_price
 from seakeep.execution.matching import AT_OPEN, NEVER, Candle, Touch, meet_limit, meet_stop, meet_stop_limit, trail
 
-__all__ = ["Market", "Working"]
+__all__ = ["Market", "Working", "exact"]
+
+
+def exact(price: float) -> Decimal:
+    """The shortest decimal that reads back as this float; NumPy's floats are taken as their value.
+
+    >>> exact(0.1)
+    Decimal('0.1')
+    """
+    return Decimal(repr(float(price)))
 
 
 @dataclass(slots=True, eq=False)

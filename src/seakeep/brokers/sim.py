@@ -13,7 +13,7 @@ from pydantic import Field
 
 from seakeep.brokers.account import Account
 from seakeep.brokers.base import BROKERS
-from seakeep.brokers.book import Market, Working
+from seakeep.brokers.book import Market, Working, exact
 from seakeep.brokers.latency import LatencyParams, delay_ms
 from seakeep.core.account import Portfolio
 from seakeep.core.config import Section
@@ -207,7 +207,7 @@ class SimBroker:
             return f"{order.symbol} has no price yet"
         mark = bar.open if bar.open_time >= arrival - self._delay(order.id) else bar.close
         try:
-            validate(order, market.instrument, Decimal(repr(mark)))
+            validate(order, market.instrument, exact(mark))
         except InvalidOrder as error:
             return str(error)
         if order.reduce_only:
@@ -304,7 +304,7 @@ class SimBroker:
             fee=price * qty * fee,
             fee_asset=market.instrument.quote,
             liquidity=Liquidity.MAKER if touch.maker else Liquidity.TAKER,
-            mid=Decimal(repr(touch.price)),
+            mid=exact(touch.price),
         )
 
 

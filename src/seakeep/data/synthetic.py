@@ -128,7 +128,7 @@ class Truth:
     """What nobody in the market knows. k symbols in the order of the frames; NaN once a symbol is delisted.
 
     `ts` (n,) bar opens; `regimes` (n,) indices into `REGIMES`; `transition` (4, 4) from row to column, per bar;
-    `betas` (k,); `drift` and `volatility` (n, k): mean and standard deviation of a bar's log return without jumps, given
+    `betas` (k,); `drift` and `volatility` (n, k): mean and standard deviation of a bar's log return, jumps aside, given
     all before it; `factor_volatility` (n,): the same of the market factor; `jumps` (n, k) log returns, 0 where none;
     `news_scores` (m,) in [-1, 1], one for each news item; `delisted_at`: close of the last bar, UTC ms.
     """

@@ -136,6 +136,8 @@ def _csv(path: Path, content: bytes) -> Sheet:
     head = [cell.strip(" \"'") for cell in lines[banner].split(split)]
     named = not _NUMBER.fullmatch(head[0]) and any(not _NUMBER.fullmatch(cell) for cell in head[1:])
     names = head if named else _klines(path, len(head))
+    if len(lines) == banner + named:
+        return Sheet(path, {})
     return Sheet(path, _columns(path, content, split, names, banner + named), content, banner + named)
 
 

@@ -54,6 +54,7 @@ def plan(verdict: RiskVerdict, portfolio: Portfolio, instrument: Instrument, mar
         raise TypeError(f"plan needs a verdict that allows an order, got {verdict!r}")
     if verdict.symbol != instrument.symbol:
         raise ValueError(f"verdict for {verdict.symbol} cannot be planned on {instrument.symbol}")
+    mark, equity = float(mark), float(equity)
     position = portfolio.positions.get(verdict.symbol)
     held = position.qty if position else _ZERO
     wanted = _wanted(verdict.target, held, instrument, mark, equity)

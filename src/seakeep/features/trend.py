@@ -229,7 +229,7 @@ def dx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64
 def adx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Average directional index 0..100: Wilder's average of `dx` (n,); first value in row 2 length - 1.
 
-    TA-Lib sums length - 1 moves to start with, Wilder and R's TTR `length`: they differ at first and then converge.
+    TA-Lib and R's TTR sum length - 1 moves to start with, Wilder himself `length`: they differ at first, then converge.
     """
     return wilder(dx(high, low, close, length), length)
 

@@ -12,10 +12,10 @@ from statistics import NormalDist
 import msgspec
 import numpy as np
 
-from seakeep.core.jit import kernel
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import DAY_MS, YEAR_MS
 from seakeep.stats.bootstrap import percentile_interval, resample
+from seakeep.stats.folding import fold, unfold
 from seakeep.stats.returns import drawdowns, max_drawdown, simple_returns
 
 __all__ = [
@@ -44,6 +44,7 @@ MIN_TRADES = 10
 
 _NAN = float("nan")
 _NORMAL = NormalDist()
+_RATIOS = ("cagr", "volatility", "max_drawdown", "sortino", "calmar", "omega")
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -189,3 +190,121 @@ def measure(
         "exposure": Estimate(_NAN) if gross is None else Estimate(float(np.mean(gross > 0)), n=len(gross)),
         "turnover": _turnover(ts, equity, traded),
     }
+
+
+def _check(ts: Int64, equity: Float64, gross: Float64 | None) -> None:
+    if len(ts) != len(equity) or (gross is not None and len(gross) != len(ts)):
+        raise ValueError("ts, equity and gross must have the same number of rows")
+    if (np.diff(ts) <= 0).any():
+        raise ValueError("the times of an equity curve must ascend")
+    if not np.isfinite(equity).all():
+        raise ValueError(f"equity at row {int(np.argmin(np.isfinite(equity)))} is not a finite number")
+
+
+def _years(ts: Int64) -> float:
+    return float(ts[-1] - ts[0]) / YEAR_MS if len(ts) else 0.0
+
+
+def _periods(ts: Int64) -> float:
+    """Bars a year: the usual distance of two rows counts, not the gaps."""
+    return YEAR_MS / float(np.median(np.diff(ts)))
+
+
+def _growth(ts: Int64, equity: Float64, seed: int) -> dict[str, Estimate]:
+    n = max(0, len(equity) - 1)
+    found = {name: Estimate(_NAN, n=n) for name in ("total_return", *_RATIOS)}
+    if n and equity[0] > 0:
+        found["total_return"] = Estimate(float(equity[-1] / equity[0] - 1), n=n)
+        found["max_drawdown"] = Estimate(max_drawdown(equity), n=n)
+    if n and (equity > 0).all():
+        unknown = _unknown(n, _years(ts))
+        found |= {name: ratio for name, ratio in _estimates(ts, equity, seed).items() if name not in unknown}
+    return {**found, "max_drawdown_ms": Estimate(_longest_fall(ts, equity), n=n)}
+
+
+def _unknown(n: int, years: float) -> set[str]:
+    """What cannot be said after n returns in so many years."""
+    few = {"volatility", "sortino", "omega"} if n < MIN_RETURNS else set()
+    return few | ({"cagr", "calmar"} if years * YEAR_MS < MIN_RETURNS * DAY_MS else set())
+
+
+def _estimates(ts: Int64, equity: Float64, seed: int) -> dict[str, Estimate]:
+    """The `_RATIOS` of positive equity, with intervals if there are days enough."""
+    starts = np.flatnonzero(np.diff((ts[1:] - 1) // DAY_MS, prepend=-1))
+    days = fold(simple_returns(equity), starts)
+    year = (_periods(ts), _years(ts))
+    values = _ratios(unfold(days, np.arange(len(days)))[None], *year)[0].tolist()
+    if len(days) < MIN_RETURNS:
+        return {name: Estimate(value, n=len(equity) - 1) for name, value in zip(_RATIOS, values, strict=True)}
+    samples = _ratios(resample(lambda rows: unfold(days, rows), len(days), seed=seed), *year)
+    return {
+        name: Estimate(value, *percentile_interval(column, LEVEL), n=len(equity) - 1)
+        for name, value, column in zip(_RATIOS, values, samples.T, strict=True)
+    }
+
+
+def _ratios(folded: Float64, periods: float, years: float) -> Float64:
+    """The `_RATIOS` (b, 6) of unfolded histories (b, 7); NaN where a denominator is zero."""
+    mean, spread, short, gained, lost, growth, fall = folded.T
+    annual, worst = np.expm1(np.minimum(growth / years, 700)), -np.expm1(-fall)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = (annual, spread * math.sqrt(periods), worst, mean / short * math.sqrt(periods), annual / worst)
+        table = np.column_stack([*columns, gained / lost])
+    table[~np.isfinite(table)] = _NAN
+    return table
+
+
+def _longest_fall(ts: Int64, equity: Float64) -> float:
+    """Longest time from a peak to the return to it, ms; to the end if there was none; 0 without a drawdown."""
+    if not len(ts):
+        return _NAN
+    stays = drawdowns(equity)
+    lengths = ts[np.minimum(stays.recovered, len(ts) - 1)] - ts[stays.peak]
+    return float(lengths.max(initial=0))
+
+
+def _risk_adjusted(ts: Int64, equity: Float64) -> dict[str, Estimate]:
+    n = max(0, len(equity) - 1)
+    ratio = _NAN
+    if n >= MIN_RETURNS and (equity > 0).all():
+        returns = simple_returns(equity)
+        ratio = sharpe(returns, 1)
+    if not math.isfinite(ratio):
+        return {"sharpe": Estimate(_NAN, n=n), "psr": Estimate(_NAN, n=n)}
+    deviations = (returns - returns.mean()) / returns.std()
+    squares = deviations * deviations
+    skew, kurtosis = float((squares * deviations).mean()), float((squares * squares).mean())
+    year = math.sqrt(_periods(ts))
+    half = _NORMAL.inv_cdf((1 + LEVEL) / 2) * sharpe_error(ratio, n, skew, kurtosis)
+    chance = probabilistic_sharpe(ratio, n, skew, kurtosis)
+    ends = ((ratio - half) * year, (ratio + half) * year)
+    return {"sharpe": Estimate(ratio * year, *ends, n), "psr": Estimate(chance, n=n)}
+
+
+def _trading(trades: Trades | None, seed: int) -> dict[str, Estimate]:
+    names = ("average_trade", "average_pnl", "average_duration_ms", "profit_factor")
+    if trades is None or not len(trades.pnl):
+        return {name: Estimate(_NAN) for name in ("win_rate", *names)}
+    m, columns = len(trades.pnl), (trades.ret, trades.pnl, trades.duration_ms)
+    table = np.column_stack([*columns, np.maximum(trades.pnl, 0), np.maximum(-trades.pnl, 0)])
+    values = _averages(table.mean(axis=0)[None])[0].tolist()
+    ends = [(_NAN, _NAN)] * len(names)
+    if m >= MIN_TRADES:
+        samples = _averages(resample(lambda rows: table[rows].mean(axis=0), m, block=1, seed=seed))
+        ends = [percentile_interval(column, LEVEL) for column in samples.T]
+    found = {name: Estimate(value, *both, m) for name, value, both in zip(names, values, ends, strict=True)}
+    return {"win_rate": win_rate(trades.pnl), **found}
+
+
+def _averages(means: Float64) -> Float64:
+    """Means (b, 5) of return, profit, duration, gain and loss to (b, 4): the first three, and gain over loss."""
+    lost = means[:, 4]
+    return np.column_stack([means[:, :3], means[:, 3] / np.where(lost > 0, lost, _NAN)])
+
+
+def _turnover(ts: Int64, equity: Float64, traded: float | None) -> Estimate:
+    """Value traded over mean equity, a year."""
+    years = _years(ts)
+    if traded is None or years <= 0 or equity.mean() <= 0:
+        return Estimate(_NAN)
+    return Estimate(traded / float(equity.mean()) / years, n=len(equity))

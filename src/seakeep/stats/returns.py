@@ -76,7 +76,13 @@ def drawdowns(equity: Float64) -> Drawdowns:
     ([0, 3], [1, 4], [3, 5], [0.2, 0.25])
     """
     loss = drawdown(equity)
-    edges = np.diff((loss > 0).astype(np.int8), prepend=0, append=0)
+    below = loss > 0
+    edges = np.diff(below.astype(np.int8), prepend=0, append=0)
     first, stop = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    trough = np.array([a + int(np.argmax(loss[a:b])) for a, b in zip(first, stop, strict=True)], np.int64)
-    return Drawdowns(first - 1, trough, stop, loss[trough])
+    if not len(first):
+        return Drawdowns(first, first, first, np.empty(0))
+    depth = np.maximum.reduceat(loss, first)
+    stay = np.repeat(np.arange(len(first)), stop - first)
+    lowest = loss[below] == depth[stay]
+    _, at = np.unique(stay[lowest], return_index=True)
+    return Drawdowns(first - 1, np.flatnonzero(below)[lowest][at], stop, depth)

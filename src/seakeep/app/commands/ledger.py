@@ -4,7 +4,7 @@ import os
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from seakeep.app.console import Exit, JsonFlag, emit, note
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from seakeep.execution.trips import RoundTrip
     from seakeep.ledger.journal import Ledger, RunInfo
@@ -120,9 +121,95 @@ def show_trades(
     trips = [t for t in round_trips(fills) if (start or 0) <= t.exit_ts and (end is None or t.exit_ts < end)]
     data = {
         "run_id": run.run_id,
-        "trades": [{"pnl": str(trip.pnl), **_plain(trip)} for trip in trips],
-        "pnl": str(sum((trip.pnl for trip in trips), Decimal(0))),
-        "fees": str(sum((trip.fees for trip in trips), Decimal(0))),
-        "open": {position.symbol: str(position.qty) for position in held},
+        "trades": trips,
+        "pnl": sum((trip.pnl for trip in trips), Decimal(0)),
+        "fees": sum((trip.fees for trip in trips), Decimal(0)),
+        "open": {position.symbol: position.qty for position in held},
     }
     emit(data, lambda console: _trades_table(console, trips, data), as_json=as_json)
+
+
+def _open(userdir: Path, database_url: str | None) -> "Ledger":
+    """The ledger that is asked for, read only: the option, the settings, else USERDIR/ledger.db."""
+    from seakeep.app.settings import config_path, load
+    from seakeep.ledger.db import ledger_url
+    from seakeep.ledger.journal import Ledger
+
+    configured = None if database_url else load(config_path(userdir, None), os.environ, {}).settings.ledger.url
+    location = database_url or configured or userdir / "ledger.db"
+    url = ledger_url(location)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        note(
+            f"error: there is no ledger at {url.database}; run `seakeep demo` or `seakeep trade`, or name its --userdir"
+        )
+        raise typer.Exit(Exit.NOT_FOUND)
+    return Ledger.open(location, readonly=True)
+
+
+def _chosen(ledger: "Ledger", run_id: str) -> "RunInfo":
+    """That run, or the newest."""
+    found = ledger.runs()
+    chosen = [run for run in found if run_id in ("", run.run_id)]
+    if not chosen:
+        known = ", ".join(run.run_id for run in found[-10:]) or "none yet"
+        note(f"error: no run {run_id!r} in this ledger; runs: {known}")
+        raise typer.Exit(Exit.NOT_FOUND)
+    return chosen[-1]
+
+
+def _when(ts: int | None) -> str | None:
+    from seakeep.core.units import iso
+
+    return None if ts is None else iso(ts)
+
+
+def _table(*columns: str, right: str = "") -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right.split() else "left", overflow="fold")
+    return table
+
+
+def _runs_table(console: "Console", data: list[dict[str, object]]) -> None:
+    table = _table("run", "entries", "first", "last", "head", right="entries")
+    for row in data:
+        head = str(row["head"])[:16]
+        table.add_row(
+            str(row["run_id"]), f"{row['entries']:,}", str(row["first"] or "-"), str(row["last"] or "-"), head
+        )
+    console.print(table if data else "the ledger has no run yet")
+
+
+def _verify_table(console: "Console", reports: "list[VerifyReport]") -> None:
+    from rich.text import Text
+
+    for report in reports:
+        word = Text("intact ", "green") if report.ok else Text("WRONG  ", "bold red")
+        console.print(word + Text(f"{report.run_id}  {report.entries:,} entries hold; {report.book}"), soft_wrap=True)
+        for fault in report.faults:
+            console.print(Text(f"  entry {fault.seq}, {fault.table}: {fault.what}"), soft_wrap=True)
+    if not reports:
+        console.print("the ledger has no run yet")
+
+
+def _trades_table(console: "Console", trips: "tuple[RoundTrip, ...]", data: dict[str, Any]) -> None:
+    numbers = ("qty", "entry", "exit", "fees", "pnl", "return", "held")
+    table = _table("opened", "symbol", "side", *numbers, right=" ".join(numbers))
+    for trip in trips:
+        prices = (f"{trip.qty:f}", f"{trip.entry_price:.8g}", f"{trip.exit_price:.8g}")
+        money = (f"{trip.fees:,.2f}", f"{trip.pnl:+,.2f}", f"{trip.ret:+.2%}", _held(trip.duration_ms))
+        table.add_row(_when(trip.entry_ts), trip.symbol, "long" if trip.side.sign > 0 else "short", *prices, *money)
+    console.print(table)
+    console.print(
+        f"{len(trips)} round trips, pnl {data['pnl']:+,.2f} after fees of {data['fees']:,.2f} ({data['run_id']})"
+    )
+    for symbol, qty in data["open"].items():
+        console.print(f"still open: {qty:f} {symbol}")
+
+
+def _held(duration_ms: int) -> str:
+    minutes = duration_ms // 60_000
+    days, hours = minutes // 1440, minutes // 60 % 24
+    return f"{days}d {hours:02d}h" if days else f"{hours}h {minutes % 60:02d}m"
