@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import Table, delete, update
 
 from seakeep.core.account import Position
 from seakeep.core.errors import IntegrityError, LedgerError
@@ -12,7 +12,7 @@ from seakeep.core.orders import Order
 from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
 from seakeep.ledger import queries
 from seakeep.ledger.journal import Ledger
-from seakeep.ledger.tables import JOURNAL, MODELS, RUNS
+from seakeep.ledger.tables import HEADS, JOURNAL, MODELS, RUNS, entry_id, of_run
 from tests.unit.ledger.story import START_MS, STEP_MS, SYMBOL, Kept, story
 
 STORY = story(60)
@@ -111,8 +111,13 @@ def test_runs_do_not_touch_each_other(ledger: Ledger) -> None:
     assert [(run.run_id, run.number, run.head_seq) for run in ledger.runs()] == [("r", 1, len(STORY)), ("other", 2, 5)]
     assert ledger.verify("r").ok
     assert ledger.verify("other").ok
-    with pytest.raises(LedgerError, match="already a run of that name"):
-        ledger.start_run("r")
+
+
+def test_starting_a_run_that_is_there_goes_on_with_it(ledger: Ledger) -> None:
+    write(ledger.start_run("r", "{}"), [(Tick(5), ())])
+    assert ledger.run("r").head_seq == len(STORY) + 1
+    assert ledger.run("r").config == '{"name": "Größe"}'
+    assert ledger.verify("r").ok
 
 
 def test_a_second_writer_is_told_who_the_first_is(ledger: Ledger, location: str) -> None:
@@ -138,7 +143,7 @@ def test_a_second_writer_is_told_who_the_first_is(ledger: Ledger, location: str)
 def test_a_changed_column_of_the_journal_is_named(ledger: Ledger, column: str, value: object, found: str) -> None:
     seq = next(seq for seq, event, _ in ledger.entries("r") if isinstance(event, Filled))
     with ledger.engine.begin() as connection:
-        connection.execute(update(JOURNAL).where(JOURNAL.c.seq == seq).values({column: value}))
+        connection.execute(update(JOURNAL).where(JOURNAL.c.entry == entry_id(1, seq)).values({column: value}))
     [fault] = ledger.verify("r").faults
     assert (fault.seq, fault.table) == (seq, "journal")
     assert fault.what.startswith(found)
@@ -147,26 +152,26 @@ def test_a_changed_column_of_the_journal_is_named(ledger: Ledger, column: str, v
 def test_a_lost_entry_and_a_cut_tail_are_named(ledger: Ledger) -> None:
     last = len(STORY)
     with ledger.engine.begin() as connection:
-        connection.execute(delete(JOURNAL).where(JOURNAL.c.seq == last))
+        connection.execute(delete(JOURNAL).where(JOURNAL.c.entry == entry_id(1, last)))
     assert ledger.verify("r").faults[-1].what == f"{last - 1} entries are there, the run recorded {last}"
     with pytest.raises(IntegrityError, match=f"recorded entry {last} as its last, the journal ends with {last - 1}"):
         ledger.resume("r")
     with ledger.engine.begin() as connection:
-        connection.execute(delete(JOURNAL).where(JOURNAL.c.seq == 9))
+        connection.execute(delete(JOURNAL).where(JOURNAL.c.entry == entry_id(1, 9)))
     assert [(f.seq, f.what) for f in ledger.verify("r").faults] == [(9, "entry 9 is missing: the next one there is 10")]
 
 
 @pytest.mark.parametrize(
-    ("values", "found"),
+    ("table", "values", "found"),
     [
-        ({"config": "{}"}, "the run's config was changed"),
-        ({"head_hash": bytes(32)}, "head_hash is 00"),
-        ({"last_ts": 1}, "first_ts or last_ts was changed"),
+        (RUNS, {"config": "{}"}, "the run's config was changed"),
+        (HEADS, {"hash": bytes(32)}, "hash is 00"),
+        (HEADS, {"last_ts": 1}, "first_ts or last_ts was changed"),
     ],
 )
-def test_a_changed_run_is_named(ledger: Ledger, values: dict[str, object], found: str) -> None:
+def test_a_changed_run_is_named(ledger: Ledger, table: Table, values: dict[str, object], found: str) -> None:
     with ledger.engine.begin() as connection:
-        connection.execute(update(RUNS).values(values))
+        connection.execute(update(table).values(values))
     assert ledger.verify("r").faults[0].what.startswith(found)
 
 
@@ -174,12 +179,11 @@ def test_a_changed_run_is_named(ledger: Ledger, values: dict[str, object], found
 def test_a_changed_lost_or_added_row_of_a_read_model_is_named(ledger: Ledger, name: str) -> None:
     table = MODELS[name].table
     with ledger.engine.begin() as connection:
-        keys = connection.execute(text(f"SELECT seq, pos FROM {name} ORDER BY seq, pos")).all()
-        first, second = (tuple(key) for key in keys[:2])
-        connection.execute(update(table).where(table.c.seq == first[0]).values(ts=3))
-        connection.execute(update(table).where(table.c.seq == second[0]).values(seq=10_000))
+        first, second = (row.seq for row in connection.execute(of_run(table, 1).limit(2)))
+        connection.execute(update(table).where(table.c.entry == entry_id(1, first)).values(ts=3))
+        connection.execute(update(table).where(table.c.entry == entry_id(1, second)).values(entry=entry_id(1, 10_000)))
     found = [(fault.seq, fault.table, fault.what) for fault in ledger.verify("r").faults]
-    assert found[0][:2] == (first[0], name)
+    assert found[0][:2] == (first, name)
     assert found[0][2].startswith("ts is 3, the journal says 17")
-    assert found[1] == (second[0], name, "the row is missing")
+    assert found[1] == (second, name, "the row is missing")
     assert found[2] == (10_000, name, "a row of an entry that the journal does not have")

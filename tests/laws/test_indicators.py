@@ -61,7 +61,15 @@ def test_every_indicator_obeys_the_four_laws(name: str) -> None:
 
 
 NUMBERS = {"length": 7, "lag": 3, "ddof": 1, "alpha": 0.3, "otherwise": 0.5, "threshold": 0.02, "width": 2.0}
-NUMBERS |= {"fast": 3, "slow": 8, "signal": 4, "atr_length": 5}
+NUMBERS |= {
+    "fast": 3,
+    "slow": 8,
+    "signal": 4,
+    "atr_length": 5,
+    "lengths": (4, 7),
+    "weights": (1.0, -2.0),
+    "centre": 5.0,
+}
 
 
 def kernels() -> dict[str, Any]:
@@ -85,6 +93,8 @@ def arguments(part: Any, bars: BarFrame) -> list[Any]:
             given.append(np.full(40, 0.01))
         elif parameter.default is not parameter.empty or name in NUMBERS:
             given.append(NUMBERS.get(name, parameter.default))
+        elif parameter.annotation is float:
+            given.append(1.5)
         else:
             given.append(getattr(bars, name if name in ("open", "high", "low", "volume") else "close"))
     return given

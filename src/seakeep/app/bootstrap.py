@@ -21,7 +21,7 @@ from seakeep.features.frame import build as build_features
 from seakeep.features.frame import lookback
 from seakeep.models import EXPERTS, Expert
 from seakeep.models.training import fit_experts
-from seakeep.strategy import STRATEGIES, Strategy
+from seakeep.strategy import STRATEGIES
 
 __all__ = ["Session", "bar_store", "load_user_strategies", "prepare", "sim_broker"]
 
@@ -73,6 +73,9 @@ def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
     load_user_strategies(userdir)
     strategy = build(STRATEGIES, settings.strategy.name, settings.strategy.params)
     experts = {name: build(EXPERTS, name, params) for name, params in settings.experts.items()}
+    if settings.risk.sizing.method != "fixed" and not experts:
+        remedy = "add a section [experts.volatility], or set the method to fixed"
+        raise ConfigError("risk.sizing.method needs an expert", value=settings.risk.sizing.method, remedy=remedy)
     specs = (*strategy.features, *(spec for e in experts.values() for spec in e.features))
     interval = settings.run.interval
     store = bar_store(settings, userdir)
@@ -102,12 +105,12 @@ def sim_broker(session: Session) -> SimBroker:
     """The simulated venue of this session."""
     settings = session.settings
     return SimBroker(
-        instruments=session.pipeline.instruments,
+        session.pipeline.instruments,
+        settings.broker.initial_cash,
+        params=settings.broker.sim,
         costs=settings.costs,
         latency=settings.broker.latency,
-        participation=settings.execution.participation,
         seed=settings.run.seed,
-        initial_cash=settings.broker.initial_cash,
     )
 
 

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from seakeep.app.commands import config, data, generate, ledger, lists, trade
 from seakeep.app.console import exit_code, note
 from seakeep.core.errors import SeakeepError
 
@@ -16,6 +17,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+for family in (trade, data, generate, ledger, lists, config):
+    family.register(app)
 
 
 def main() -> None:

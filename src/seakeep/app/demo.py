@@ -1,7 +1,6 @@
 """The demonstration: a synthetic market, traded on paper through the ledger, verified, and reported. Offline."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 from seakeep.app.bootstrap import bar_store
@@ -46,7 +45,9 @@ def run_demo(userdir: Path, days: int, seed: int) -> Demo:
         result = dry_run(settings, userdir, seen=lambda _: advance(1))
     note("3/5 verifying the ledger: hash chain, read models, balances")
     with Ledger.open(ledger_url(settings, userdir)) as ledger:
-        ledger.verify(result.run_id).require()
+        faults = ledger.verify(result.run_id).faults
+    if faults:
+        raise IntegrityError(f"entry {faults[0].seq} of the ledger: {faults[0].what}")
     note("4/5 backtesting the same days: the same lines of code must make the same trades")
     with progress("backtest", days * 288) as advance:
         again = run_backtest(settings, userdir, lambda _: advance(1))
@@ -58,13 +59,13 @@ def run_demo(userdir: Path, days: int, seed: int) -> Demo:
 
 
 def _settings(seed: int) -> Settings:
-    return load(
-        None,
-        {},
-        {
-            "run.interval": "5m",
-            "run.seed": seed,
-            "run.train": f"{_TRAIN_DAYS}d",
-            "experts": {"ma": {}, "rsi": {}, "volatility": {}},
-        },
-    ).settings
+    options = {
+        "run.interval": "5m",
+        "run.seed": seed,
+        "run.train": f"{_TRAIN_DAYS}d",
+        "experts.ma": {},
+        "experts.rsi": {},
+        "experts.volatility": {},
+        "risk.sizing.method": "volatility",
+    }
+    return load(None, {}, options).settings

@@ -20,9 +20,9 @@ from seakeep.core.errors import ConfigError
 from seakeep.core.events import Event
 from seakeep.core.market import BarFrame
 from seakeep.core.ports import Feed
-from seakeep.data.store import content_hash
+from seakeep.data.parts import from_frame
 from seakeep.engine.engine import Engine
-from seakeep.engine.replay import CheckedJournal, market_events
+from seakeep.engine.replay import market_events
 from seakeep.engine.run import run
 from seakeep.ledger.journal import Ledger
 
@@ -132,9 +132,9 @@ def manifest(session: Session) -> dict[str, object]:
         "seed": session.settings.run.seed,
         "trade_from": session.pipeline.trade_from,
         "settings": session.settings.model_dump(mode="json"),
-        "data": {f.symbol: {"interval": f.interval, "bars": len(f), "sha256": content_hash(f)} for f in session.frames},
+        "data": {f.symbol: {"bars": len(f), "hash": from_frame(f).digest()} for f in session.frames},
         "experts": {
-            name: {key: value for key, value in vars(expert).items() if isinstance(value, int | float)}
+            name: {key: value for key, value in sorted(vars(expert).items()) if isinstance(value, int | float)}
             for name, expert in session.pipeline.experts.items()
         },
         "versions": {"seakeep": __version__, "python": platform.python_version()}

@@ -9,30 +9,20 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, field_serializer, field_validator
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from seakeep.app.sections import Param, Settings
 from seakeep.app.telemetry import is_secret_name, mask
-from seakeep.brokers.latency import LatencyParams
-from seakeep.core.config import Section
 from seakeep.core.errors import ConfigError
 from seakeep.core.registry import nearest
-from seakeep.core.units import interval_ms, parse_timerange
-from seakeep.execution.costs import CostParams
-from seakeep.risk.limits import Limits
-from seakeep.risk.sizing import Sizing
-from seakeep.risk.stops import StopParams
-from seakeep.strategy.decide import Thresholds, Weights
 
 __all__ = ["ALIASES", "UNREAD", "Loaded", "Settings", "config_path", "known_keys", "load"]
 
-Param = int | float | bool | str
-Params = dict[str, Param]
 Parts = tuple[str, ...]
 
 ALIASES = {
@@ -46,107 +36,8 @@ UNREAD = ("VAR_CONFIDENCE", "REDIS_URL", "USE_BINANCE_TESTNET")
 """Names the field uses for what is not built yet: when set, `Loaded.notices` says that nothing reads them."""
 
 _PREFIX = "SEAKEEP__"
-_SYMBOL = re.compile(r"[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?")
 _KEY_LINE = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
-
-
-class RunSettings(Section):
-    """What to run on."""
-
-    symbols: tuple[str, ...] = Field(("BTC/USDT", "ETH/USDT"), min_length=1, description='symbols such as "BTC/USDT"')
-    interval: str = Field("1h", description="length of a bar: 1m, 5m, 1h, 1d")
-    seed: int = Field(1, ge=0, lt=2**63, description="seed of everything random")
-    train: str = Field("30d", description="how much history before the first decision the experts are fitted on")
-    timerange: str | None = Field(None, description="when to trade; not set means all there is", examples=["20240101-"])
-
-    @field_validator("symbols")
-    @classmethod
-    def _ccxt_form(cls, symbols: Parts) -> Parts:
-        for symbol in symbols:
-            if not _SYMBOL.fullmatch(symbol):
-                raise ValueError(f"must be written like BTC/USDT or BTC/USDT:USDT, {symbol!r} is not")
-        if len(set(symbols)) < len(symbols):
-            raise ValueError("must name each symbol once")
-        return symbols
-
-    @field_validator("interval", "train", "timerange")
-    @classmethod
-    def _readable(cls, text: str | None, info: ValidationInfo) -> str | None:
-        read = parse_timerange if info.field_name == "timerange" else interval_ms
-        try:
-            if text is not None:
-                read(text)
-        except ConfigError as error:
-            raise ValueError(f"must be readable, {error.remedy or error}") from None
-        return text
-
-
-class DataSettings(Section):
-    """Where bars are kept."""
-
-    store: str = Field("data", min_length=1, description="folder of the bar store, inside the user folder or absolute")
-
-
-class StrategySettings(Thresholds):
-    """The strategy, its parameters, and when a score becomes a stance."""
-
-    name: str = Field("trend", min_length=1, description="a registered strategy: see list-strategies")
-    params: Params = Field({}, description="its own parameters")
-    weights: Weights = Weights()
-
-    @property
-    def thresholds(self) -> Thresholds:
-        """The thresholds alone."""
-        return Thresholds(**{name: getattr(self, name) for name in Thresholds.model_fields})
-
-
-class RiskSettings(Section):
-    """The gate: limits, sizing, stops."""
-
-    limits: Limits = Limits()
-    sizing: Sizing = Sizing()
-    stops: StopParams = StopParams()
-
-
-class ExecutionSettings(Section):
-    """How orders meet the market."""
-
-    participation: float = Field(0.10, gt=0, le=1, description="largest share of a bar's volume that may fill")
-
-
-class BrokerSettings(Section):
-    """The venue orders go to."""
-
-    initial_cash: Decimal = Field(Decimal(10_000), gt=0, description="cash at the start, in the quote asset")
-    latency: LatencyParams = LatencyParams()
-
-
-class LedgerSettings(Section):
-    """Where the journal is kept."""
-
-    url: str | None = Field(
-        None, description="SQLAlchemy URL; not set means ledger.db in the user folder", examples=["sqlite:///ledger.db"]
-    )
-
-    @field_serializer("url")
-    def _without_password(self, url: str | None) -> str | None:
-        """Settings are written into ledgers and manifests; a password is not."""
-        return url and mask(url)
-
-
-class Settings(Section):
-    """All sections; each is passed on whole to the package that owns it."""
-
-    run: RunSettings = RunSettings()
-    data: DataSettings = DataSettings()
-    experts: dict[str, Params] = Field({}, description="one table of parameters per expert: see list-experts")
-    strategy: StrategySettings = StrategySettings()
-    risk: RiskSettings = RiskSettings()
-    execution: ExecutionSettings = ExecutionSettings()
-    costs: CostParams = CostParams()
-    broker: BrokerSettings = BrokerSettings()
-    ledger: LedgerSettings = LedgerSettings()
 
 
 @dataclass(frozen=True)

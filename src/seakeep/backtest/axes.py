@@ -60,7 +60,7 @@ def nice_ticks(low: float, high: float, count: int = 5) -> Float64:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return np.arange(first, last + 1) * step
+    return np.arange(first, last + 1, dtype=np.float64) * step
 
 
 def time_ticks(start: int, end: int, count: int = 8) -> list[tuple[int, str]]:
@@ -153,7 +153,8 @@ def join(parts: Iterable[Markup]) -> Markup:
 
 
 def path(points: Int64, css: str, *, closed: bool = False) -> Markup:
-    """A line, or an area, through view-box points (n, 2)."""
+    """A line, or an area, through view-box points (n, 2); a lone point is a dot."""
+    points = points.repeat(2, axis=0) if len(points) == 1 else points
     d = "M" + "L".join(f"{x},{y}" for x, y in points.tolist()) + ("Z" if closed else "")
     return Markup('<path class="{}" d="{}"/>').format(css, d)
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from seakeep.backtest.notation import duration, money, percent
+from seakeep.backtest.notation import duration, money, percent, plain
 from seakeep.backtest.result import Result
 from seakeep.core.units import YEAR_MS
 
@@ -24,7 +24,7 @@ def _luck(result: Result) -> Iterator[str]:
         yield "The Sharpe ratio cannot be estimated from so few returns: nothing is shown about skill."
     elif sharpe.low <= 0 <= sharpe.high:
         yield (
-            f"The interval of the Sharpe ratio, {sharpe.low:.2f} to {sharpe.high:.2f}, spans zero: "
+            f"The interval of the Sharpe ratio, {plain(sharpe.low)} to {plain(sharpe.high)}, spans zero: "
             "this result cannot be told from luck."
         )
 

@@ -1,10 +1,12 @@
 """Charts of a run as inline SVG: pure functions from data to markup, no script, colours from the page's CSS."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from seakeep.backtest.axes import WIDTH, Frame, figure, join, nice_ticks, path, span, thin
 from seakeep.backtest.notation import compact, money, percent, price, stamp
@@ -20,6 +22,8 @@ MARKED = 300
 _CANDLES = 180
 _COLUMNS = 480
 _SERIES = 8
+
+Bool = NDArray[np.bool_]
 
 
 def swatch(j: int) -> str:
@@ -38,7 +42,8 @@ def equity_chart(ts: Int64, equity: Float64, benchmark: Float64, loss: Float64) 
     low = Frame(262, 90, x[0], x[-1], -1.08 * deepest, 0.0)
     kept, other, under = thin(equity), thin(benchmark), thin(loss)
     shade = np.vstack([low.points(x[under], -loss[under]), [[WIDTH, 0], [0, 0]]])
-    rows = [[int(ts[i]), round(equity[i], 2), round(benchmark[i], 2), round(loss[i], 5)] for i in kept]
+    columns = (ts[kept], equity[kept].round(2), benchmark[kept].round(2), loss[kept].round(5))
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
     label = (
         f"Equity from {money(equity[0])} to {money(equity[-1])}, buy-and-hold to {money(benchmark[-1])}, "
         f"largest drawdown {percent(float(np.nanmax(loss)))}"
@@ -50,7 +55,7 @@ def equity_chart(ts: Int64, equity: Float64, benchmark: Float64, loss: Float64) 
         top.plot(
             path(top.points(x[other], benchmark[other]), "line bench"), path(top.points(x[kept], equity[kept]), "line")
         ),
-        low.y_axis(lambda y: percent(y, 1 if deepest < 0.05 else 0), 3),
+        low.y_axis(lambda y: percent(y, 0 if deepest > 0.05 else 1 if deepest > 0.005 else 2), 3),
         low.plot(path(shade, "under", closed=True)),
         low.x_axis(),
         Markup('<line class="cursor" y1="0" y2="352" x1="-9" x2="-9"/>'),
@@ -59,29 +64,21 @@ def equity_chart(ts: Int64, equity: Float64, benchmark: Float64, loss: Float64) 
     return Markup('<div class="hover" data-rows="{}">{}</div>').format(msgspec.json.encode(rows).decode(), body)
 
 
-def price_chart(bars: BarFrame, trips: Sequence[RoundTrip]) -> Markup:
-    """Candles of one symbol with its round trips: a triangle where one is entered, a square where it is left.
+def price_chart(bars: BarFrame, trips: Sequence[RoundTrip], start: int, end: int) -> Markup:
+    """Candles of one symbol over [start, end] (UTC ms) with its round trips: a triangle in, a square out.
 
     Neighbouring bars share a candle where there are many; only the last `MARKED` round trips are marked.
     """
     marked = trips[-MARKED:]
-    opens, highs, lows, closes = _candles(bars)
-    n = len(closes)
-    ts = bars.known_at
-    frame = Frame(0, 260, float(bars.ts[0]), float(ts[-1]), *span(lows, highs))
-    label = f"Price of {bars.symbol} with {len(marked)} round trips; last {price(float(closes[-1]))}"
-    body = 0.64 * WIDTH / n
-    middle = (np.arange(n) + 0.5) * WIDTH / n
-    up = closes >= opens
-    shapes = [
-        _bodies(frame, middle[side], body, opens[side], closes[side], css)
-        + _wicks(frame, middle[side], lows[side], highs[side], css)
-        for side, css in ((up, "up"), (~up, "down"))
-    ]
+    candles = _candles(bars)
+    frame = Frame(0, 260, float(start), float(end), *span(candles.low, candles.high))
+    label = f"Price of {bars.symbol} with {len(marked)} round trips; last {price(float(bars.close[-1]))}"
+    up = candles.close >= candles.open
+    shapes = [shape for rows, css in ((up, "up"), (~up, "down")) for shape in _drawn(frame, candles, rows, css)]
     return figure(
         label,
         260,
-        frame.y_axis(lambda y: compact(y) if y >= 100 else price(y)),
+        frame.y_axis(lambda y: compact(y) if y >= 1e-3 else price(y)),
         frame.plot(*shapes, *_ties(frame, marked)),
         join(_marks(frame, trip) for trip in marked),
         frame.x_axis(),
@@ -89,25 +86,38 @@ def price_chart(bars: BarFrame, trips: Sequence[RoundTrip]) -> Markup:
     )
 
 
-def _candles(bars: BarFrame) -> tuple[Float64, Float64, Float64, Float64]:
-    """Open, high, low, close of at most `_CANDLES` candles of equally many bars; the last may have fewer."""
+class _Candles(NamedTuple):
+    """Columns (m,): the time in the middle, the four prices."""
+
+    middle: Float64
+    open: Float64
+    high: Float64
+    low: Float64
+    close: Float64
+
+
+def _candles(bars: BarFrame) -> _Candles:
+    """At most `_CANDLES` candles of equally many bars; the last may have fewer."""
     starts = np.arange(0, len(bars), -(-len(bars) // _CANDLES))
     ends = np.append(starts[1:], len(bars)) - 1
     high, low = np.maximum.reduceat(bars.high, starts), np.minimum.reduceat(bars.low, starts)
-    return bars.open[starts], high, low, bars.close[ends]
+    middle = (bars.ts[starts] + bars.known_at[ends]) / 2
+    return _Candles(middle, bars.open[starts], high, low, bars.close[ends])
 
 
-def _bodies(frame: Frame, middle: Float64, width: float, a: Float64, b: Float64, css: str) -> Markup:
-    tops, bottoms = (frame.points(middle, v)[:, 1] for v in (np.maximum(a, b), np.minimum(a, b)))
-    rows = zip((middle - width / 2).round().astype(int).tolist(), tops.tolist(), bottoms.tolist(), strict=True)
-    d = "".join(f"M{x},{top}h{round(width)}v{max(bottom - top, 4)}h-{round(width)}z" for x, top, bottom in rows)
-    return Markup('<path class="body {}" d="{}"/>').format(css, d)
-
-
-def _wicks(frame: Frame, middle: Float64, low: Float64, high: Float64, css: str) -> Markup:
-    tops, bottoms = (frame.points(middle, v)[:, 1] for v in (high, low))
-    rows = zip(middle.round().astype(int).tolist(), tops.tolist(), bottoms.tolist(), strict=True)
-    return Markup('<path class="wick {}" d="{}"/>').format(css, "".join(f"M{x},{a}V{b}" for x, a, b in rows))
+def _drawn(frame: Frame, candles: _Candles, rows: Bool, css: str) -> list[Markup]:
+    """The candles of these rows: one path for the bodies, one for the wicks."""
+    middle, first, high, low, last = (column[rows] for column in candles)
+    edges = [frame.points(middle, y).T.tolist() for y in (np.maximum(first, last), np.minimum(first, last), high, low)]
+    (x, top), (_, bottom), (_, tip), (_, foot) = edges
+    gap = float(np.median(np.diff(candles.middle))) if len(candles.middle) > 1 else frame.x1 - frame.x0
+    wide = min(max(4, round(0.32 * WIDTH * gap / ((frame.x1 - frame.x0) or 1))), 60) * 2
+    bodies = "".join(
+        f"M{m - wide // 2},{a}h{wide}v{max(b - a, 4)}h-{wide}z" for m, a, b in zip(x, top, bottom, strict=True)
+    )
+    wicks = "".join(f"M{m},{a}V{b}" for m, a, b in zip(x, tip, foot, strict=True))
+    shape = Markup('<path class="{} {}" d="{}"/>')
+    return [shape.format("body", css, bodies), shape.format("wick", css, wicks)]
 
 
 def _ties(frame: Frame, trips: Sequence[RoundTrip]) -> list[Markup]:

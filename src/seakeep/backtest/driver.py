@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from seakeep.backtest.metrics import measure_equity
+import numpy as np
+
 from seakeep.backtest.result import Result, buy_and_hold, curves
 from seakeep.core.account import Portfolio
 from seakeep.core.errors import IntegrityError, NotEnoughHistory
@@ -20,7 +21,8 @@ from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
 from seakeep.engine.engine import Engine
 from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.run import run
-from seakeep.execution.trips import round_trips
+from seakeep.execution.trips import RoundTrip, round_trips
+from seakeep.stats.performance import Trades, measure
 
 __all__ = ["MemoryJournal", "Records", "assemble", "backtest", "check_books"]
 
@@ -116,6 +118,7 @@ def assemble(
     account = curves(records.snapshots, symbols)
     benchmark = buy_and_hold(frames, account.ts, float(pipeline.initial_cash))
     trips = round_trips(records.fills)
+    traded = float(sum((fill.price * fill.qty for fill in records.fills), Decimal(0)))
     return Result(
         run_id=pipeline.run_id,
         strategy=pipeline.strategy_name,
@@ -131,8 +134,14 @@ def assemble(
         verdicts=tuple(records.verdicts),
         trips=trips,
         bars=frames,
-        metrics=measure_equity(account.ts, account.equity, trips, records.fills, account.gross),
-        benchmark_metrics=measure_equity(account.ts, benchmark),
+        metrics=measure(account.ts, account.equity, _trades(trips), account.gross, traded),
+        benchmark_metrics=measure(account.ts, benchmark),
         manifest=manifest,
         funding=float(records.funding),
     )
+
+
+def _trades(trips: Sequence[RoundTrip]) -> Trades:
+    columns = [(float(t.pnl), float(t.ret), t.exit_ts - t.entry_ts) for t in trips]
+    pnl, ret, duration_ms = np.array(columns, dtype=np.float64).reshape(-1, 3).T
+    return Trades(pnl, ret, duration_ms)

@@ -1,8 +1,8 @@
 """The figures of the tear sheet as text: the metrics table and the monthly table, beside buy-and-hold."""
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -10,11 +10,10 @@ import numpy as np
 from seakeep.backtest.notation import UNKNOWN, duration, money, percent, plain
 from seakeep.backtest.result import Result
 from seakeep.core.market import Float64, Int64
+from seakeep.execution.trips import RoundTrip
+from seakeep.stats.performance import Estimate
 
-if TYPE_CHECKING:
-    from seakeep.stats.performance import Estimate
-
-__all__ = ["METRICS", "Figure", "Month", "Year", "figures", "interval", "monthly", "value"]
+__all__ = ["METRICS", "Figure", "Month", "SymbolRow", "Year", "by_symbol", "figures", "interval", "monthly", "value"]
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -76,7 +75,7 @@ def value(number: float, form: str) -> str:
             return plain(number)
 
 
-def interval(estimate: "Estimate", form: str) -> str:
+def interval(estimate: Estimate, form: str) -> str:
     """Low and high end as text; empty when the estimate has no interval."""
     ends = (estimate.low, estimate.high)
     if any(end is None or math.isnan(end) for end in ends):
@@ -91,7 +90,7 @@ def figures(result: Result) -> list[Figure]:
     return [_figure(name, result.metrics[name], result.benchmark_metrics.get(name)) for name in names]
 
 
-def _figure(name: str, ours: "Estimate", other: "Estimate | None") -> Figure:
+def _figure(name: str, ours: Estimate, other: Estimate | None) -> Figure:
     kind = METRICS.get(name) or Kind(name.replace("_", " ").capitalize(), "ratio", "")
     return Figure(
         name,
@@ -100,7 +99,7 @@ def _figure(name: str, ours: "Estimate", other: "Estimate | None") -> Figure:
         value(ours.value, kind.form),
         interval(ours, kind.form),
         f"{ours.n:,}",
-        "" if other is None else value(other.value, kind.form),
+        "" if other is None or math.isnan(other.value) else value(other.value, kind.form),
         "" if other is None else interval(other, kind.form),
     )
 
@@ -148,3 +147,36 @@ def _cell(own: float, other: float, largest: float) -> Month:
         return Month(UNKNOWN)
     shade = round(100 * max(-1.0, min(1.0, own / largest)))
     return Month(percent(own, 1, signed=True), percent(other, 1, signed=True), shade)
+
+
+class SymbolRow(NamedTuple):
+    """Round trips of one symbol as text: count, share won, profit after fees, mean return, fees, mean time held."""
+
+    symbol: str
+    trips: str
+    won: str
+    pnl: str
+    average: str
+    fees: str
+    held: str
+
+
+def by_symbol(result: Result) -> list[SymbolRow]:
+    """A row for each symbol, also for one that was never traded, and one for all when there are several."""
+    rows = [_row(symbol, [trip for trip in result.trips if trip.symbol == symbol]) for symbol in result.symbols]
+    return [*rows, _row("all", result.trips)] if len(rows) > 1 else rows
+
+
+def _row(name: str, trips: Sequence[RoundTrip]) -> SymbolRow:
+    count = len(trips)
+    if not count:
+        return SymbolRow(name, "0", "", money(0.0), "", money(0.0), "")
+    return SymbolRow(
+        name,
+        f"{count:,}",
+        percent(sum(trip.pnl > 0 for trip in trips) / count, 1),
+        money(float(sum(trip.pnl for trip in trips)), signed=True),
+        percent(sum(trip.ret for trip in trips) / count, signed=True),
+        money(float(sum(trip.fees for trip in trips))),
+        duration(sum(trip.duration_ms for trip in trips) / count),
+    )

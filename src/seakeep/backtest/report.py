@@ -16,10 +16,12 @@ from markupsafe import Markup
 
 from seakeep.backtest import charts, notation
 from seakeep.backtest.cautions import cautions
-from seakeep.backtest.figures import METRICS, Year, figures, interval, monthly
+from seakeep.backtest.figures import METRICS, Year, by_symbol, figures, interval, monthly
 from seakeep.backtest.result import Result, digest, drawdown
 from seakeep.backtest.trail import funnel, judged, reasons
 from seakeep.core.orders import Side
+from seakeep.core.units import interval_ms
+from seakeep.stats.performance import LEVEL
 
 __all__ = ["SHOWN_DECISIONS", "SHOWN_TRADES", "render"]
 
@@ -61,6 +63,7 @@ def render(result: Result) -> str:
         cards=_cards(result),
         cautions=cautions(result),
         figures=figures(result),
+        by_symbol=by_symbol(result),
         years=(years := _years(result)),
         months=[m for m in range(12) if any(year.months[m].text for year in years)],
         charts=_charts(result),
@@ -72,7 +75,8 @@ def render(result: Result) -> str:
         judged=judged(result, SHOWN_DECISIONS),
         digest=digest(result.fills),
         manifest=_sections(result.manifest),
-        swatch=charts.swatch,
+        level=LEVEL,
+        marked=charts.MARKED,
     )
 
 
@@ -138,8 +142,11 @@ def _charts(result: Result) -> Mapping[str, Markup]:
 def _price(result: Result, symbol: str) -> Markup | None:
     """The price chart of a symbol; None if it had no bars."""
     bars = result.bars.get(symbol)
+    if bars is None or not len(bars):
+        return None
     trips = [trip for trip in result.trips if trip.symbol == symbol]
-    return charts.price_chart(bars, trips) if bars is not None and len(bars) else None
+    start, end = int(result.curves.ts[0]), int(result.curves.ts[-1])
+    return charts.price_chart(bars, trips, start - interval_ms(bars.interval), end)
 
 
 def _sections(manifest: Mapping[str, object]) -> list[tuple[str, list[tuple[str, str]]]]:

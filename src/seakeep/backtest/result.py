@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -12,10 +11,8 @@ import numpy as np
 from seakeep.core.market import BarFrame, Float64, Int64
 from seakeep.core.orders import Fill, Order
 from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
-
-if TYPE_CHECKING:
-    from seakeep.execution.trips import RoundTrip
-    from seakeep.stats.performance import Estimate
+from seakeep.execution.trips import RoundTrip
+from seakeep.stats.performance import Estimate
 
 __all__ = ["Costs", "Curves", "Result", "buy_and_hold", "costs", "curves", "digest", "drawdown"]
 
@@ -74,10 +71,10 @@ class Result:
     orders: tuple[Order, ...]
     decisions: tuple[Decision, ...]
     verdicts: tuple[RiskVerdict, ...]
-    trips: "tuple[RoundTrip, ...]"
+    trips: tuple[RoundTrip, ...]
     bars: Mapping[str, BarFrame]
-    metrics: "Mapping[str, Estimate]"
-    benchmark_metrics: "Mapping[str, Estimate]"
+    metrics: Mapping[str, Estimate]
+    benchmark_metrics: Mapping[str, Estimate]
     manifest: Mapping[str, object]
     funding: float = 0.0
 

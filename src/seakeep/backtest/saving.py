@@ -19,11 +19,10 @@ from seakeep.core.errors import DataError
 from seakeep.core.orders import Fill
 from seakeep.core.units import iso
 from seakeep.core.verdicts import Decision, RiskVerdict
+from seakeep.stats.performance import Estimate
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from seakeep.stats.performance import Estimate
 
 __all__ = ["load_summary", "save", "summary"]
 
@@ -55,7 +54,7 @@ def summary(result: Result) -> dict[str, object]:
     }
 
 
-def _estimates(metrics: "Mapping[str, Estimate]") -> dict[str, object]:
+def _estimates(metrics: Mapping[str, Estimate]) -> dict[str, object]:
     return {name: {"value": e.value, "low": e.low, "high": e.high, "n": e.n} for name, e in metrics.items()}
 
 

@@ -24,13 +24,13 @@ class LatencyParams(Section):
         return self
 
 
-def delay_ms(params: LatencyParams, seed: int, order_id: str) -> int:
-    """Delay of that order in milliseconds; the same seed and order give the same delay.
+def delay_ms(params: LatencyParams, seed: int, route: str) -> int:
+    """Delay of what takes that route in milliseconds; the same seed and route give the same delay.
 
     >>> delay_ms(LatencyParams(model="fixed", low_ms=250), 7, "o1")
     250
     """
     if params.model == "fixed":
         return params.low_ms
-    drawn = int.from_bytes(blake2b(f"{seed}:{order_id}".encode(), digest_size=8).digest(), "big")
+    drawn = int.from_bytes(blake2b(f"{seed}:{route}".encode(), digest_size=8).digest(), "big")
     return params.low_ms + drawn % (params.high_ms - params.low_ms + 1)

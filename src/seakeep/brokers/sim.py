@@ -115,9 +115,9 @@ class SimBroker:
                 if command.order.id in self._arrivals:
                     return
                 sent = max(sent, command.order.ts)
-                arrival = self._arrivals[command.order.id] = sent + self._delay(command.order.id)
+                arrival = self._arrivals[command.order.id] = sent + self._delay(_route(command.order))
             case Cancel():
-                arrival = max(sent + self._delay(f"cancel {command.order_id}"), self._arrivals.get(command.order_id, 0))
+                arrival = max(sent + self._delay(f"cancel {command.symbol} {sent}"), self._arrivals.get(command.order_id, 0))
             case CancelAll():
                 arrival = max([sent + self._delay(f"cancel all {sent}"), *(entry[0] for entry in self._inbox)])
         self._sequence += 1
@@ -196,7 +196,7 @@ class SimBroker:
             self._replies.append(Rejected(arrival, order.id, reason))
             return
         accepted = Accepted(arrival, order.id)
-        sent = arrival - self._delay(order.id)
+        sent = arrival - self._delay(_route(order))
         market.orders[order.id] = Working.of(apply(order, accepted), sent, arrival, sequence)
         self._replies.append(accepted)
 
@@ -205,7 +205,7 @@ class SimBroker:
         bar = market.bar
         if bar is None:
             return f"{order.symbol} has no price yet"
-        mark = bar.open if bar.open_time >= arrival - self._delay(order.id) else bar.close
+        mark = bar.open if bar.open_time >= arrival - self._delay(_route(order)) else bar.close
         try:
             validate(order, market.instrument, exact(mark))
         except InvalidOrder as error:
@@ -306,6 +306,11 @@ class SimBroker:
             liquidity=Liquidity.MAKER if touch.maker else Liquidity.TAKER,
             mid=exact(touch.price),
         )
+
+
+def _route(order: Order) -> str:
+    """What an order's delay is drawn for: what is ordered and when, so that it is the same whatever the run is called."""
+    return f"{order.symbol} {order.ts} {order.side} {order.type}"
 
 
 def _price(market: Market, order: Order, qty: Decimal, touch: Touch) -> Decimal:

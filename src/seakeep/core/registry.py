@@ -27,7 +27,7 @@ def nearest(name: str, known: "list[str] | tuple[str, ...]") -> str:
 
 
 class Registry(Generic[T]):
-    """Named parts of one kind; other distributions add theirs through the entry point group `seakeep.<kind>s`.
+    """Named parts of one kind; other distributions add theirs through the entry point group `seakeep.<plural>`.
 
     >>> FRUIT: Registry[int] = Registry("fruit")
     >>> FRUIT.add("apple", 1)
@@ -35,8 +35,8 @@ class Registry(Generic[T]):
     1
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, plural: str = "") -> None:
+        self.kind, self.plural = kind, plural or f"{kind}s"
         self._parts: dict[str, T] = {}
         self._strangers_loaded = False
 
@@ -77,7 +77,7 @@ class Registry(Generic[T]):
     def _load_strangers(self) -> None:
         if not self._strangers_loaded:
             self._strangers_loaded = True
-            for point in entry_points(group=f"seakeep.{self.kind}s"):
+            for point in entry_points(group=f"seakeep.{self.plural}"):
                 point.load()
 
 

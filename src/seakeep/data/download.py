@@ -137,8 +137,8 @@ def _begin(store: ParquetStore, request: Request, now: int, options: DownloadOpt
 def _page(client: Any, request: Request, since: int, options: DownloadOptions) -> list[list[float]]:
     def ask() -> list[list[float]]:
         rows = client.fetch_ohlcv(request.symbol, request.interval, since=since, limit=options.page)
-        if not isinstance(rows, list) or any(len(row) < 6 or None in row[:6] for row in rows):
-            raise SourceUnavailable(f"{client.id} sent bars of {request.symbol} that cannot be read")
+        if any(None in row[:6] for row in rows):
+            raise SourceUnavailable(f"{client.id} sent bars of {request.symbol} with holes", remedy="run it again")
         return sorted(row[:6] for row in rows)
 
     return _insist(client, ask, options)
@@ -204,8 +204,9 @@ def _mapped(client: Any, call: Callable[[], T]) -> T:
     """The one place where ccxt's exceptions become ours."""
     import ccxt
 
+    client.enableLastJsonResponse, client.last_json_response = True, "nothing was asked"
     try:
-        return call()
+        answer = call()
     except (ccxt.RateLimitExceeded, ccxt.DDoSProtection) as error:
         raise RateLimited(f"{client.id} asks to slow down: {_short(error)}", remedy="wait, or ask for less") from error
     except ccxt.NetworkError as error:
@@ -213,6 +214,9 @@ def _mapped(client: Any, call: Callable[[], T]) -> T:
         raise SourceUnavailable(f"{client.id} cannot be reached: {_short(error)}", remedy=remedy) from error
     except ccxt.BaseError as error:
         raise DataError(f"{client.id} refused: {_short(error)}") from error
+    if client.last_json_response is None:  # ccxt takes an answer that was cut short for one without bars
+        raise SourceUnavailable(f"{client.id} sent an answer that is no JSON", remedy="run the same command again")
+    return answer
 
 
 def _short(error: Exception) -> str:

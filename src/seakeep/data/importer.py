@@ -22,7 +22,7 @@ from seakeep.data import cells, naming, tabular
 from seakeep.data.parts import VALUES
 from seakeep.data.universe import split_symbol
 
-__all__ = ["ImportOptions", "Imported", "find_files", "import_file", "import_options", "read_bars"]
+__all__ = ["ImportOptions", "Imported", "find_files", "import_file", "import_options", "read_bars", "refuse_mixture"]
 
 
 class ImportOptions(Section):
@@ -93,6 +93,16 @@ def find_files(paths: Sequence[Path]) -> tuple[Path, ...]:
         listed = ", ".join(map(str, paths))
         raise ConfigError(f"nothing to import in {listed}", remedy=f"known endings: {', '.join(tabular.SUFFIXES)}")
     return tuple(found)
+
+
+def refuse_mixture(files: Sequence[Path], options: ImportOptions) -> None:
+    """Raises: ConfigError if a stated symbol would pour files that name several symbols into one."""
+    if options.symbol is None or len(files) == 1:
+        return
+    named = sorted({name for file in files if (name := naming.symbol_of(file, options.market)) is not None})
+    if len(named) > 1:
+        remedy = "leave --symbol out, or import them one by one"
+        raise ConfigError(f"--symbol {options.symbol}, but the files name {' and '.join(named)}", remedy=remedy)
 
 
 def _is_table(path: Path) -> bool:

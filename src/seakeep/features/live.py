@@ -156,7 +156,7 @@ class LiveFeatures:
         The values are overwritten by the next call.
         """
         tail, values = self._tail, self._values
-        for bound in self._bound:
+        for bound in self._bound if self._count else ():
             column = bound.compute()
             if tail == 1:
                 values[0, bound.column] = column[-1]

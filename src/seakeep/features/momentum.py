@@ -9,7 +9,7 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features.base import FAINT, compiled, ema_rows, indicator, wilder_rows, window_rows
 from seakeep.features.rows import STILL, change, log_return, ratio, typical_price
-from seakeep.features.smoothing import ema
+from seakeep.features.smoothing import ema, nested
 from seakeep.features.windows import rolling_max, rolling_mean, rolling_min, rolling_sum
 
 __all__ = [
@@ -34,10 +34,10 @@ __all__ = [
 
 
 @compiled
-def _balance(close: Float64, length: int) -> Float64:
-    """Wilder-smoothed gains minus losses, as a share of both, -1..1 (n,)."""
+def _balance(close: Float64, length: int, centre: float, width: float) -> Float64:
+    """Wilder-smoothed gains minus losses as a share of both, -1..1, times `width` about the `centre` (n,)."""
     out = np.full(len(close), np.nan)
-    seen, gain, loss = 0, 0.0, 0.0
+    seen, gain, loss, alpha = 0, 0.0, 0.0, 1.0 / length
     for i in range(1, len(close)):
         step = close[i] - close[i - 1]
         if not np.isfinite(step):
@@ -46,26 +46,27 @@ def _balance(close: Float64, length: int) -> Float64:
         up, down = max(step, 0.0), max(-step, 0.0)
         if seen < length:
             seen += 1
-            gain += up / length
-            loss += down / length
+            gain += up * alpha
+            loss += down * alpha
         else:
-            gain += (up - gain) / length
-            loss += (down - loss) / length
+            gain += (up - gain) * alpha
+            loss += (down - loss) * alpha
         if seen == length:
-            out[i] = (gain - loss) / (gain + loss) if gain + loss > STILL * abs(close[i]) else 0.0
+            moved = gain + loss
+            out[i] = centre + (width * (gain - loss) / moved if moved > STILL * abs(close[i]) else 0.0)
     return out
 
 
 @indicator("rsi", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
 def rsi(close: Float64, length: int = 14) -> Float64:
     """Relative strength index 0..100, Wilder's smoothing (n,); first value in row `length`; 50 where nothing moved."""
-    return 50.0 + 50.0 * _balance(close, length)
+    return _balance(close, length, 50.0, 50.0)
 
 
 @indicator("cmo", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
 def cmo(close: Float64, length: int = 14) -> Float64:
     """Chande momentum oscillator -100..100 with Wilder's smoothing, as in TA-Lib (n,); 0 where nothing moved."""
-    return 100.0 * _balance(close, length)
+    return _balance(close, length, 0.0, 100.0)
 
 
 @compiled
@@ -128,7 +129,8 @@ def cci(high: Float64, low: Float64, close: Float64, length: int = 20) -> Float6
 @compiled
 def roc(close: Float64, length: int = 10) -> Float64:
     """Rate of change over `length` rows in percent (n,)."""
-    out = np.full(len(close), np.nan)
+    out = np.empty(len(close))
+    out[:length] = np.nan
     for i in range(length, len(close)):
         out[i] = 100.0 * (close[i] / close[i - length] - 1.0)
     return out
@@ -154,9 +156,10 @@ def ppo(close: Float64, fast: int = 12, slow: int = 26) -> Float64:
 
 
 @indicator("trix", lookback=lambda length: ema_rows(length, 3) + 1)
+@compiled
 def trix(close: Float64, length: int = 15) -> Float64:
     """One-row rate of change of a triple exponential average, percent (n,); first value in row 3 (length - 1) + 1."""
-    return roc(ema(ema(ema(close, length), length), length), 1)
+    return roc(nested(close, (length, length, length), (0.0, 0.0, 1.0)), 1)
 
 
 @indicator("ultosc", lookback=lambda *lengths: max(lengths) + 1)
@@ -169,8 +172,10 @@ def ultosc(high: Float64, low: Float64, close: Float64, short: int = 7, middle: 
         pressure[i], reach[i] = close[i] - bottom, max(high[i], close[i - 1]) - bottom
     out = np.zeros(len(close))
     for weight, length in ((4.0, short), (2.0, middle), (1.0, long)):
-        out += weight * ratio(rolling_sum(pressure, length), rolling_sum(reach, length), 0.5)
-    return out * (100.0 / 7.0)
+        part, whole = rolling_sum(pressure, length), rolling_sum(reach, length)
+        for i in range(len(close)):
+            out[i] += weight * (part[i] / whole[i] if whole[i] != 0.0 else 0.5) * (100.0 / 7.0)
+    return out
 
 
 @indicator("mfi", lookback=lambda length: length + 1)
@@ -188,19 +193,23 @@ def mfi(high: Float64, low: Float64, close: Float64, volume: Float64, length: in
 
 
 @indicator("bop", lookback=lambda: 1)
+@compiled
 def bop(open: Float64, high: Float64, low: Float64, close: Float64) -> Float64:  # noqa: A002
     """Balance of power (close - open) / (high - low), -1..1 (n,); 0 where there is no range."""
     return ratio(close - open, high - low, 0.0)
 
 
 @indicator("tsi", lookback=lambda slow, fast: ema_rows(slow) + ema_rows(fast) + 1)
+@compiled
 def tsi(close: Float64, slow: int = 25, fast: int = 13) -> Float64:
     """True strength index -100..100: doubly smoothed change over doubly smoothed absolute change (n,)."""
     step = change(close, 1)
-    return 100.0 * ratio(ema(ema(step, slow), fast), ema(ema(abs(step), slow), fast), 0.0)
+    lengths = (slow, fast)
+    return ratio(nested(step, lengths, (0.0, 100.0)), nested(np.abs(step), lengths, (0.0, 1.0)), 0.0)
 
 
 @indicator("awesome", lookback=lambda fast, slow: max(fast, slow))
+@compiled
 def awesome(high: Float64, low: Float64, fast: int = 5, slow: int = 34) -> Float64:
     """Awesome oscillator: fast minus slow simple average of the middle of each bar, price units (n,)."""
     middle = (high + low) / 2.0

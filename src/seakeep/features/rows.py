@@ -23,7 +23,8 @@ def ratio(part: Float64, whole: Float64, otherwise: float) -> Float64:
 @compiled
 def change(x: Float64, lag: int) -> Float64:
     """x minus x `lag` rows before."""
-    out = np.full(len(x), np.nan)
+    out = np.empty(len(x))
+    out[:lag] = np.nan
     for i in range(lag, len(x)):
         out[i] = x[i] - x[i - lag]
     return out
@@ -41,4 +42,7 @@ def log_return(close: Float64, lag: int) -> Float64:
 @compiled
 def typical_price(high: Float64, low: Float64, close: Float64) -> Float64:
     """Mean of high, low and close."""
-    return (high + low + close) / 3.0
+    out = np.empty(len(close))
+    for i in range(len(close)):
+        out[i] = (high[i] + low[i] + close[i]) / 3.0
+    return out

@@ -5,15 +5,16 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled
 
-__all__ = ["ema", "smooth", "wilder", "wilder_sum"]
+__all__ = ["ema", "nested", "smooth", "wilder"]
 
 
 @compiled
 def smooth(x: Float64, length: int, alpha: float) -> Float64:
     """s += alpha (x - s), s starting as the mean of the first `length` numbers in a row (n,); NaN before that."""
-    out = np.full(len(x), np.nan)
+    out = np.empty(len(x))
     seen, level = 0, 0.0
     for i in range(len(x)):
+        out[i] = np.nan
         if not np.isfinite(x[i]):
             seen, level = 0, 0.0
         elif seen < length:
@@ -41,19 +42,26 @@ def wilder(x: Float64, length: int) -> Float64:
 
 
 @compiled
-def wilder_sum(x: Float64, length: int) -> Float64:
-    """S += x - S / length, S starting as the sum of length - 1 numbers (n,); first value with the `length`-th number.
-
-    The seed of TA-Lib's directional movement: one number short of Wilder's own.
-    """
-    out = np.full(len(x), np.nan)
-    seen, total = 0, 0.0
+def nested(x: Float64, lengths: tuple[int, ...], weights: tuple[float, ...]) -> Float64:
+    """Weighted sum of exponential averages of exponential averages, `lengths` from the innermost outwards (n,)."""
+    folds = len(lengths)
+    out = np.empty(len(x))
+    level, seen = np.zeros(folds), np.zeros(folds, np.int64)
     for i in range(len(x)):
-        if not np.isfinite(x[i]):
-            seen, total = 0, 0.0
-            continue
-        seen += 1
-        total += x[i] if seen < length else x[i] - total / length
-        if seen >= length:
-            out[i] = total
+        value, total = x[i], 0.0
+        if not np.isfinite(value):
+            level[:], seen[:], total = 0.0, 0, np.nan
+        for k in range(folds if np.isfinite(value) else 0):
+            if seen[k] < lengths[k]:
+                seen[k] += 1
+                level[k] += value
+                if seen[k] < lengths[k]:
+                    total = np.nan
+                    break
+                level[k] /= lengths[k]
+            else:
+                level[k] += 2.0 / (lengths[k] + 1.0) * (value - level[k])
+            value = level[k]
+            total += weights[k] * value
+        out[i] = total
     return out

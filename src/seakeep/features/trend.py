@@ -7,9 +7,9 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features import smoothing
 from seakeep.features.base import FAINT, compiled, ema_rows, indicator, wilder_rows, window_rows
-from seakeep.features.rows import ratio
-from seakeep.features.smoothing import wilder, wilder_sum
-from seakeep.features.volatility import atr, true_range
+from seakeep.features.rows import change, ratio
+from seakeep.features.smoothing import nested, wilder
+from seakeep.features.volatility import atr
 from seakeep.features.windows import rolling_age, rolling_max, rolling_mean, rolling_min, rolling_sum, rolling_weighted
 
 __all__ = [
@@ -77,16 +77,13 @@ def wma(close: Float64, length: int = 20) -> Float64:
 @indicator("dema", lookback=lambda length: ema_rows(length, 2))
 def dema(close: Float64, length: int = 20) -> Float64:
     """Double exponential average 2 e1 - e2 (Mulloy 1994) (n,); first value in row 2 (length - 1)."""
-    first = smoothing.ema(close, length)
-    return 2.0 * first - smoothing.ema(first, length)
+    return nested(close, (length, length), (2.0, -1.0))
 
 
 @indicator("tema", lookback=lambda length: ema_rows(length, 3))
 def tema(close: Float64, length: int = 20) -> Float64:
     """Triple exponential average 3 e1 - 3 e2 + e3 (Mulloy 1994) (n,); first value in row 3 (length - 1)."""
-    first = smoothing.ema(close, length)
-    second = smoothing.ema(first, length)
-    return 3.0 * (first - second) + smoothing.ema(second, length)
+    return nested(close, (length, length, length), (3.0, -3.0, 1.0))
 
 
 @indicator("trima", lookback=window_rows)
@@ -105,10 +102,7 @@ def hma(close: Float64, length: int = 20) -> Float64:
 @indicator("zlema", lookback=lambda length: ema_rows(length) + (length - 1) // 2)
 def zlema(close: Float64, length: int = 20) -> Float64:
     """Zero-lag exponential average: of the close plus its change over (length - 1) / 2 rows (n,)."""
-    lag = (length - 1) // 2
-    ahead = np.full(len(close), np.nan)
-    ahead[lag:] = 2.0 * close[lag:] - close[: len(close) - lag]
-    return smoothing.ema(ahead, length)
+    return smoothing.ema(close + change(close, (length - 1) // 2), length)
 
 
 def _kama_rows(length: int, fast: int, slow: int) -> int:
@@ -120,36 +114,29 @@ def _kama_rows(length: int, fast: int, slow: int) -> int:
 @compiled
 def kama(close: Float64, length: int = 10, fast: int = 2, slow: int = 30) -> Float64:
     """Kaufman's adaptive moving average, seeded by the close of row length - 1 (n,); first value in row `length`."""
-    out = np.full(len(close), np.nan)
     quick, lazy = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0)
-    steps = np.full(len(close), np.nan)
-    for i in range(1, len(close)):
-        steps[i] = abs(close[i] - close[i - 1])
-    path = rolling_sum(steps, length)
+    line = rolling_sum(np.abs(change(close, 1)), length)
     level = np.nan
-    for i in range(length, len(close)):
-        if not np.isfinite(path[i]):
-            level = np.nan
+    for i in range(len(close)):
+        path = line[i]
+        if not np.isfinite(path):
+            line[i] = level = np.nan
             continue
         if np.isnan(level):
             level = close[i - 1]
-        efficiency = abs(close[i] - close[i - length]) / path[i] if path[i] > 0.0 else 1.0
+        efficiency = abs(close[i] - close[i - length]) / path if path > 0.0 else 1.0
         speed = efficiency * (quick - lazy) + lazy
         level += speed * speed * (close[i] - level)
-        out[i] = level
-    return out
+        line[i] = level
+    return line
 
 
 @indicator("t3", lookback=lambda length, _: ema_rows(length, 6))
 def t3(close: Float64, length: int = 5, volume_factor: float = 0.7) -> Float64:
     """Tillson's T3: six nested exponential averages, blended (n,); first value in row 6 (length - 1)."""
-    nested = [smoothing.ema(close, length)]
-    for _ in range(5):
-        nested.append(smoothing.ema(nested[-1], length))
     v = volume_factor
-    weights = (-(v**3), 3 * v**2 + 3 * v**3, -6 * v**2 - 3 * v - 3 * v**3, 1 + 3 * v + v**3 + 3 * v**2)
-    c1, c2, c3, c4 = weights
-    return c1 * nested[5] + c2 * nested[4] + c3 * nested[3] + c4 * nested[2]
+    c6, c5, c4, c3 = -(v**3), 3 * v**2 + 3 * v**3, -6 * v**2 - 3 * v - 3 * v**3, 1 + 3 * v + v**3 + 3 * v**2
+    return nested(close, (length,) * 6, (0.0, 0.0, c3, c4, c5, c6))
 
 
 @indicator("vwma", lookback=window_rows)
@@ -196,33 +183,47 @@ def macd_hist(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9) -
 
 
 @compiled
-def _moves(high: Float64, low: Float64) -> Float64:
-    """Upward directional movement; the downward one is that of the mirrored bars."""
-    out = np.full(len(high), np.nan)
-    for i in range(1, len(high)):
-        up, down = high[i] - high[i - 1], low[i - 1] - low[i]
-        out[i] = up if up > down and up > 0.0 else 0.0 * (up + down)
-    return out
+def _directional(high: Float64, low: Float64, close: Float64, length: int) -> tuple[Float64, Float64, Float64]:
+    """Positive and negative directional indicator and their index, 0..100; first value in row `length`.
+
+    Wilder's sums S += x - S / length, starting, as in TA-Lib, with length - 1 moves.
+    """
+    n = len(close)
+    plus, minus, index = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
+    seen, up, down, reach, keep = 0, 0.0, 0.0, 0.0, 1.0 - 1.0 / length
+    for i in range(1, n):
+        rise, fall = high[i] - high[i - 1], low[i - 1] - low[i]
+        step = max(high[i], close[i - 1]) - min(low[i], close[i - 1])
+        if not np.isfinite(rise + fall + step):
+            seen, up, down, reach = 0, 0.0, 0.0, 0.0
+            continue
+        seen += 1
+        fading = keep if seen >= length else 1.0
+        up = fading * up + (rise if rise > fall and rise > 0.0 else 0.0)
+        down = fading * down + (fall if fall > rise and fall > 0.0 else 0.0)
+        reach = fading * reach + step
+        if seen >= length:
+            plus[i], minus[i] = (100.0 * up / reach, 100.0 * down / reach) if reach > 0.0 else (0.0, 0.0)
+            index[i] = 100.0 * abs(up - down) / (up + down) if up + down > 0.0 else 0.0
+    return plus, minus, index
 
 
 @indicator("plus_di", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
 def plus_di(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Positive directional indicator 0..100 (n,); first value in row `length`; 0 where nothing moved."""
-    up = wilder_sum(_moves(high, low), length)
-    return 100.0 * ratio(up, wilder_sum(true_range(high, low, close), length), 0.0)
+    return _directional(high, low, close, length)[0]
 
 
 @indicator("minus_di", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
 def minus_di(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Negative directional indicator 0..100 (n,); first value in row `length`; 0 where nothing moved."""
-    return plus_di(-low, -high, -close, length)
+    return _directional(high, low, close, length)[1]
 
 
 @indicator("dx", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
 def dx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Directional movement index 0..100 (n,); 0 where nothing moved."""
-    up, down = wilder_sum(_moves(high, low), length), wilder_sum(_moves(-low, -high), length)
-    return 100.0 * ratio(abs(up - down), up + down, 0.0)
+    return _directional(high, low, close, length)[2]
 
 
 @indicator("adx", lookback=lambda length: wilder_rows(length, 2, FAINT) + 1)
@@ -238,9 +239,7 @@ def adx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float6
 def adxr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Mean of `adx` now and length - 1 rows ago (n,)."""
     index = adx(high, low, close, length)
-    out = np.full(len(index), np.nan)
-    out[length - 1 :] = (index[length - 1 :] + index[: len(index) - length + 1]) / 2.0
-    return out
+    return index - change(index, length - 1) / 2.0
 
 
 @indicator("aroon_up", lookback=lambda length: length + 1)
@@ -325,11 +324,13 @@ def supertrend(high: Float64, low: Float64, close: Float64, length: int = 10, wi
 
 
 @indicator("linreg_slope", lookback=window_rows, least=2)
+@compiled
 def linreg_slope(close: Float64, length: int = 14) -> Float64:
     """Slope of the least-squares line through the last `length` closes, price units a row (n,)."""
-    origin = rolling_mean(close, length)
-    tilt = rolling_weighted(close, length) - origin * (length * (length + 1) / 2)
-    return tilt * (12.0 / (length * (length * length - 1.0)))
+    total, tilt = rolling_sum(close, length), rolling_weighted(close, length)
+    for i in range(len(close)):
+        tilt[i] = (tilt[i] - total[i] * ((length + 1.0) / 2.0)) * (12.0 / (length * (length * length - 1.0)))
+    return tilt
 
 
 @indicator("linreg", lookback=window_rows, least=2)

@@ -49,7 +49,8 @@ def _root_mean(x: Float64, length: int) -> Float64:
 @compiled
 def true_range(high: Float64, low: Float64, close: Float64) -> Float64:
     """Range of the bar and the close before it, price units (n,); NaN in row 0, as in TA-Lib."""
-    out = np.full(len(close), np.nan)
+    out = np.empty(len(close))
+    out[:1] = np.nan
     for i in range(1, len(close)):
         before = close[i - 1]
         out[i] = max(high[i], before) - min(low[i], before)
@@ -64,9 +65,13 @@ def atr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float6
 
 
 @indicator("natr", lookback=lambda length: wilder_rows(length) + 1)
+@compiled
 def natr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Average true range in percent of the close (n,)."""
-    return 100.0 * ratio(atr(high, low, close, length), close, np.nan)
+    out = atr(high, low, close, length)
+    for i in range(len(out)):
+        out[i] *= 100.0 / close[i]
+    return out
 
 
 @indicator("stddev", lookback=window_rows)

@@ -35,7 +35,11 @@ def _signed(close: Float64, volume: Float64) -> Float64:
 @compiled
 def _money_flow(high: Float64, low: Float64, close: Float64, volume: Float64) -> Float64:
     """Volume times where the close lies in the bar, -1 low .. 1 high (n,); 0 in a bar without range."""
-    return ratio((close - low) - (high - close), high - low, 0.0) * volume
+    out = np.empty(len(close))
+    for i in range(len(close)):
+        reach = high[i] - low[i]
+        out[i] = volume[i] * (((close[i] - low[i]) - (high[i] - close[i])) / reach if reach != 0.0 else 0.0)
+    return out
 
 
 @indicator("obv", lookback=lambda: 2, instead="obv_slope")

@@ -1,8 +1,9 @@
 """Rolling windows in O(n) that neither drift nor let a NaN out of its window.
 
-A window of `length` rows always spans at most two blocks of `length` rows: the end of one and the start of the next
-(van Herk 1992). So its sum is a suffix sum of the first plus a prefix sum of the second: nothing is ever subtracted,
-a row depends on the rows of its window alone, and a NaN is in a result only if it is in the window.
+The rows are cut into blocks of `length`. A window is then the end of one block and the start of the next (van Herk
+1992): a suffix sum of the older plus a running sum of the newer. Nothing is ever subtracted, a row depends on the rows
+of its window alone, and a NaN is in a result only if it is in the window. The block before the first row is NaN, so
+the first length - 1 rows are. One loop walks a block forwards for the results and backwards for its suffixes.
 """
 
 import numpy as np
@@ -23,59 +24,69 @@ __all__ = [
 
 @compiled
 def rolling_sum(x: Float64, length: int) -> Float64:
-    """Sum of the last `length` rows (n,); NaN in the first length - 1."""
+    """Sum of the last `length` rows (n,)."""
     n = len(x)
-    out = np.full(n, np.nan)
-    suffix = np.empty(length)
-    for end in range(length - 1, n, length):
-        total = 0.0
-        for k in range(length):
-            total += x[end - k]
-            suffix[length - 1 - k] = total
-        out[end] = total
-        total = 0.0
-        for i in range(end + 1, min(end + length, n)):
-            total += x[i]
-            out[i] = suffix[i - end] + total
+    out = np.empty(n)
+    suffixes = _suffixes(length, np.nan, 0.0)
+    for start in range(0, n, length):
+        new = start // length % 2
+        stop = min(start + length, n)
+        running = suffix = 0.0
+        for k in range(stop - start):
+            running += x[start + k]
+            out[start + k] = suffixes[1 - new, k + 1] + running
+            suffix += x[stop - 1 - k]
+            suffixes[new, length - 1 - k] = suffix
     return out
 
 
 @compiled
+def _suffixes(length: int, before: float, empty: float) -> Float64:
+    """Two blocks of suffixes by turns (2, length + 1); the older starts as `before`, the one of no row is `empty`."""
+    table = np.full((2, length + 1), before)
+    table[:, length] = empty
+    return table
+
+
+@compiled
 def rolling_mean(x: Float64, length: int) -> Float64:
-    """Mean of the last `length` rows (n,); NaN in the first length - 1."""
-    return rolling_sum(x, length) / length
+    """Mean of the last `length` rows (n,)."""
+    out = rolling_sum(x, length)
+    for i in range(len(out)):
+        out[i] /= length
+    return out
 
 
 @compiled
 def rolling_weighted(x: Float64, length: int) -> Float64:
-    """Sum of the last `length` rows weighted 1 (oldest) to `length` (newest) (n,); NaN in the first length - 1."""
+    """Sum of the last `length` rows weighted 1 (oldest) to `length` (newest) (n,)."""
     n = len(x)
-    out = np.full(n, np.nan)
-    suffix = np.empty(length)
-    for end in range(length - 1, n, length):
-        total = weighted = 0.0
-        for k in range(length):
-            total += x[end - k]
-            weighted += total
-            suffix[length - 1 - k] = weighted
-        out[end] = weighted
-        total = aged = 0.0
-        for i in range(end + 1, min(end + length, n)):
-            aged += total
-            total += x[i]
-            out[i] = suffix[i - end] + (length * total - aged)
+    out = np.empty(n)
+    suffixes = _suffixes(length, np.nan, 0.0)
+    for start in range(0, n, length):
+        new = start // length % 2
+        stop = min(start + length, n)
+        running = aged = suffix = weighted = 0.0
+        for k in range(stop - start):
+            aged += running
+            running += x[start + k]
+            out[start + k] = suffixes[1 - new, k + 1] + (length * running - aged)
+            suffix += x[stop - 1 - k]
+            weighted += suffix
+            suffixes[new, length - 1 - k] = weighted
     return out
 
 
 @compiled
 def rolling_std(x: Float64, length: int, ddof: int) -> Float64:
-    """Standard deviation of the last `length` rows (n,), divisor length - ddof; NaN in the first length - 1.
+    """Standard deviation of the last `length` rows, divisor length - ddof (n,).
 
     Squares are taken of distances to a row inside the window, so a high level costs no digits.
     """
     n = len(x)
     out = np.full(n, np.nan)
     first, second = np.empty(length), np.empty(length)
+    divisor = float(length - ddof)
     for end in range(length - 1, n, length):
         origin = x[end]
         total = squares = 0.0
@@ -84,65 +95,63 @@ def rolling_std(x: Float64, length: int, ddof: int) -> Float64:
             total += distance
             squares += distance * distance
             first[length - 1 - k], second[length - 1 - k] = total, squares
-        out[end] = squares - total * total / length
+        out[end] = np.sqrt(_positive(squares - total * total / length) / divisor)
         total = squares = 0.0
         for i in range(end + 1, min(end + length, n)):
             distance = x[i] - origin
             total += distance
             squares += distance * distance
             both = first[i - end] + total
-            out[i] = second[i - end] + squares - both * both / length
-    divisor = length - ddof
-    for i in range(length - 1, n):
-        out[i] = np.sqrt((out[i] if not out[i] < 0.0 else 0.0) / divisor)
+            out[i] = np.sqrt(_positive(second[i - end] + squares - both * both / length) / divisor)
+    return out
+
+
+@compiled
+def _positive(x: float) -> float:
+    return 0.0 if x < 0.0 else x
+
+
+@compiled
+def _extreme(x: Float64, length: int, sign: float) -> Float64:
+    """Largest (sign 1) or smallest (sign -1); no comparison picks a NaN, so windows with one are blanked at the end."""
+    n = len(x)
+    out = np.empty(n)
+    suffixes = _suffixes(length, -np.inf, -np.inf)
+    for start in range(0, n, length):
+        new = start // length % 2
+        stop = min(start + length, n)
+        running = suffix = -np.inf
+        for k in range(stop - start):
+            late, early = sign * x[start + k], sign * x[stop - 1 - k]
+            running = late if late > running else running
+            older = suffixes[1 - new, k + 1]
+            out[start + k] = sign * (older if older > running else running)
+            suffix = early if early > suffix else suffix
+            suffixes[new, length - 1 - k] = suffix
+    hole = -1
+    for i in range(n):
+        if np.isnan(x[i]):
+            hole = i
+        if i - hole < length:
+            out[i] = np.nan
     return out
 
 
 @compiled
 def rolling_max(x: Float64, length: int) -> Float64:
-    """Largest of the last `length` rows (n,); NaN in the first length - 1 and where the window holds one."""
-    n = len(x)
-    out = np.full(n, np.nan)
-    suffix = np.empty(length)
-    for end in range(length - 1, n, length):
-        top = -np.inf
-        for k in range(length):
-            if x[end - k] > top or np.isnan(x[end - k]):
-                top = x[end - k]
-            suffix[length - 1 - k] = top
-        out[end] = top
-        top = -np.inf
-        for i in range(end + 1, min(end + length, n)):
-            if x[i] > top or np.isnan(x[i]):
-                top = x[i]
-            out[i] = top if top > suffix[i - end] or np.isnan(top) else suffix[i - end]
-    return out
+    """Largest of the last `length` rows (n,)."""
+    return _extreme(x, length, 1.0)
 
 
 @compiled
 def rolling_min(x: Float64, length: int) -> Float64:
-    """Smallest of the last `length` rows (n,); NaN in the first length - 1 and where the window holds one."""
-    n = len(x)
-    out = np.full(n, np.nan)
-    suffix = np.empty(length)
-    for end in range(length - 1, n, length):
-        low = np.inf
-        for k in range(length):
-            if x[end - k] < low or np.isnan(x[end - k]):
-                low = x[end - k]
-            suffix[length - 1 - k] = low
-        out[end] = low
-        low = np.inf
-        for i in range(end + 1, min(end + length, n)):
-            if x[i] < low or np.isnan(x[i]):
-                low = x[i]
-            out[i] = low if low < suffix[i - end] or np.isnan(low) else suffix[i - end]
-    return out
+    """Smallest of the last `length` rows (n,)."""
+    return _extreme(x, length, -1.0)
 
 
 @compiled
 def rolling_age(x: Float64, length: int) -> Float64:
-    """Rows since the largest of the last `length` rows, the latest of equals (n,); NaN where the window holds one."""
+    """Rows since the largest of the last `length` rows, the latest of equals (n,)."""
     n = len(x)
     out = np.full(n, np.nan)
     suffix = np.empty(length, np.int64)

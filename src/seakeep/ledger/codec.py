@@ -1,11 +1,13 @@
 """One journal entry as canonical JSON, and the hash that chains it to the one before."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from hashlib import sha256
 from math import isfinite
 
 import msgspec
+from msgspec.structs import fields
 
 from seakeep.core.errors import IntegrityError, LedgerError
 from seakeep.core.events import Event, Record
@@ -68,15 +70,21 @@ def kind_of(event: Event) -> str:
 
 def _refuse_not_finite(value: object, path: str) -> None:
     if isinstance(value, msgspec.Struct):
-        named: Iterable[tuple[str, object]] = ((name, getattr(value, name)) for name in value.__struct_fields__)
+        for name in _numeric(type(value)):
+            _refuse_not_finite(getattr(value, name), f"{path}.{name}")
     elif isinstance(value, tuple):
-        named = ((str(i), item) for i, item in enumerate(value))
-    else:
-        finite = value.is_finite() if isinstance(value, Decimal) else not isinstance(value, float) or isfinite(value)
-        if not finite:
-            raise LedgerError(
-                f"{path} is not a number the journal can keep", value=value, remedy="correct it where it is computed"
-            )
-        return
-    for name, item in named:
-        _refuse_not_finite(item, f"{path}.{name}")
+        for i, item in enumerate(value):
+            _refuse_not_finite(item, f"{path}.{i}")
+    elif isinstance(value, float | Decimal) and not isfinite(value):
+        remedy = "correct it where it is computed"
+        raise LedgerError(f"{path} is not a number the journal can keep", value=value, remedy=remedy)
+
+
+@cache
+def _numeric(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Fields that may hold a float or a Decimal, at any depth."""
+    return tuple(field.name for field in fields(kind) if not _is_plain(field.type))
+
+
+def _is_plain(annotation: object) -> bool:
+    return annotation is bool or (isinstance(annotation, type) and issubclass(annotation, str | int))

@@ -87,6 +87,7 @@ def _sqlite(url: URL, *, readonly: bool) -> Engine:
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = OFF")
         return connection
 
     engine = create_engine(url, creator=connect, poolclass=NullPool)

@@ -7,34 +7,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
 from sqlalchemy import Engine, func, select
 
 from seakeep.core.errors import IntegrityError, LedgerError
 from seakeep.core.events import Event, Record
-from seakeep.core.registry import nearest
 from seakeep.ledger.codec import Entry, decode, encode, genesis
 from seakeep.ledger.db import explained, open_engine, reading, sole_writer
-from seakeep.ledger.tables import JOURNAL, RUNS
+from seakeep.ledger.runs import RunInfo, find_run, list_runs
+from seakeep.ledger.tables import HEADS, JOURNAL, RUNS, of_run
 from seakeep.ledger.verify import VerifyReport, verify
 from seakeep.ledger.writer import ChainWriter
 
-__all__ = ["Ledger", "RunInfo"]
+__all__ = ["Ledger"]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 _PAGE = 1_000
-
-
-class RunInfo(msgspec.Struct, frozen=True):
-    """A run as the ledger lists it: `config` is the JSON it was started with, `head_hash` the chain's last hash."""
-
-    run_id: str
-    number: int
-    config: str
-    first_ts: int | None
-    last_ts: int | None
-    head_seq: int
-    head_hash: bytes
 
 
 class Ledger:
@@ -66,8 +53,7 @@ class Ledger:
         if any(run.run_id == run_id for run in self.runs()):
             return self.resume(run_id)
         with self._writing(run_id):
-            self._insert_run(run_id, config_json)
-            self._take_up(run_id, (0, genesis(run_id, config_json)))
+            self._take_up(self._insert_run(run_id, config_json))
         return self
 
     def resume(self, run_id: str, *, after_seq: int | None = None) -> Self:
@@ -83,8 +69,8 @@ class Ledger:
             self._check_head(run)
             if after_seq is not None and not 0 <= after_seq <= run.head_seq:
                 raise LedgerError(f"run {run_id} has entries 1 to {run.head_seq}", value=after_seq)
-            self._take_up(run_id, (run.head_seq, run.head_hash))
-            self._kept = iter(()) if after_seq is None else self._payloads(run_id, after_seq, run.head_seq)
+            self._take_up(run)
+            self._kept = iter(()) if after_seq is None else self._payloads(run, after_seq)
         return self
 
     def write(self, event: Event, records: Sequence[Record]) -> None:
@@ -127,23 +113,19 @@ class Ledger:
     def runs(self) -> tuple[RunInfo, ...]:
         """Every run, in the order they were started."""
         with reading(self.engine) as connection:
-            rows = connection.execute(select(RUNS).order_by(RUNS.c.number)).all()
-        return tuple(RunInfo(*row) for row in rows)
+            return list_runs(connection)
 
     def run(self, run_id: str) -> RunInfo:
         """One run. Raises: LedgerError naming the nearest there are."""
-        found = {run.run_id: run for run in self.runs()}
-        if run_id not in found:
-            remedy = nearest(run_id, list(found)) if found else "the ledger has no run yet"
-            raise LedgerError("there is no run of that name", value=run_id, remedy=remedy)
-        return found[run_id]
+        with reading(self.engine) as connection:
+            return find_run(connection, run_id)
 
     def entries(self, run_id: str, after_seq: int = 0) -> Iterator[Entry]:
         """(seq, event, records) of every entry after `after_seq` that is durable when this is called, in order.
 
         Raises: LedgerError for an unknown run; IntegrityError naming an entry that cannot be read.
         """
-        kept = self._payloads(run_id, after_seq, self.run(run_id).head_seq)
+        kept = self._payloads(self.run(run_id), after_seq)
         return ((seq, *decode(seq, payload)) for seq, payload in kept)
 
     def last(self, run_id: str) -> Entry | None:
@@ -152,20 +134,16 @@ class Ledger:
 
     def verify(self, run_id: str) -> VerifyReport:
         """Check a run from its first entry to its recorded head: see `seakeep.ledger.verify`."""
-        self.run(run_id)
         return verify(self.engine, run_id)
 
-    def _payloads(self, run_id: str, after_seq: int, last_seq: int) -> Iterator[tuple[int, bytes]]:
+    def _payloads(self, run: RunInfo, after_seq: int) -> Iterator[tuple[int, bytes]]:
         """Page by page, so that a slow reader holds no transaction open."""
-        seq, mine = after_seq, (JOURNAL.c.run_id == run_id, JOURNAL.c.seq <= last_seq)
-        query = select(JOURNAL.c.seq, JOURNAL.c.payload).where(*mine).order_by(JOURNAL.c.seq).limit(_PAGE)
-        while seq < last_seq:
+        while after_seq < run.head_seq:
+            query = of_run(JOURNAL, run.number, after_seq).limit(min(_PAGE, run.head_seq - after_seq))
             with reading(self.engine) as connection:
-                page = connection.execute(query.where(JOURNAL.c.seq > seq)).all()
-            if not page:
-                return
-            for seq, payload in page:
-                yield seq, payload
+                page = connection.execute(query).all()
+            yield from ((row.seq, row.payload) for row in page)
+            after_seq = page[-1].seq if page else run.head_seq
 
     @contextmanager
     def _writing(self, run_id: str) -> Iterator[None]:
@@ -179,21 +157,23 @@ class Ledger:
             self._held.close()
             raise
 
-    def _insert_run(self, run_id: str, config_json: str) -> None:
+    def _insert_run(self, run_id: str, config_json: str) -> RunInfo:
         with self.engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
-            number = connection.scalar(select(func.coalesce(func.max(RUNS.c.number), 0) + 1))
-            head = {"head_seq": 0, "head_hash": genesis(run_id, config_json)}
-            connection.execute(RUNS.insert().values(run_id=run_id, number=number, config=config_json, **head))
+            number = connection.execute(select(func.coalesce(func.max(RUNS.c.number), 0) + 1)).scalar_one()
+            run = RunInfo(number, run_id, config_json, None, None, 0, genesis(run_id, config_json))
+            connection.execute(RUNS.insert().values(number=number, run_id=run_id, config=config_json))
+            connection.execute(HEADS.insert().values(number=number, seq=0, hash=run.head_hash))
+        return run
 
     def _check_head(self, run: RunInfo) -> None:
         with reading(self.engine) as connection:
-            last = select(JOURNAL.c.seq, JOURNAL.c.hash).where(JOURNAL.c.run_id == run.run_id)
-            row = connection.execute(last.order_by(JOURNAL.c.seq.desc()).limit(1)).one_or_none()
-        there = (0, genesis(run.run_id, run.config)) if row is None else tuple(row)
+            query = of_run(JOURNAL, run.number).order_by(None).order_by(JOURNAL.c.entry.desc()).limit(1)
+            last = connection.execute(query).one_or_none()
+        there = (0, genesis(run.run_id, run.config)) if last is None else (last.seq, last.hash)
         if there != (run.head_seq, run.head_hash):
             what = f"run {run.run_id} recorded entry {run.head_seq} as its last, the journal ends with {there[0]}"
             raise IntegrityError(what, remedy="run `seakeep ledger verify`; restore the ledger from a copy")
 
-    def _take_up(self, run_id: str, head: tuple[int, bytes]) -> None:
+    def _take_up(self, run: RunInfo) -> None:
         self._kept = iter(())
-        self._writer = ChainWriter(self.engine, self._connection, run_id, head)
+        self._writer = ChainWriter(self.engine, self._connection, run)

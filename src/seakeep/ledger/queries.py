@@ -7,7 +7,7 @@ bound the struct's own `ts`.
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 
 from seakeep.core.account import Portfolio, Position
 from seakeep.core.errors import IntegrityError
@@ -17,7 +17,8 @@ from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
 from seakeep.execution.accounting import apply_fill, apply_funding
 from seakeep.ledger.db import reading
 from seakeep.ledger.journal import Ledger
-from seakeep.ledger.tables import MODELS, Model
+from seakeep.ledger.runs import RunInfo, find_run
+from seakeep.ledger.tables import MODELS, Model, of_run
 
 __all__ = ["ALL", "Span", "decisions", "equity", "fills", "funding", "latest_orders", "orders", "positions", "verdicts"]
 
@@ -89,10 +90,9 @@ def _book(books: dict[str, Portfolio], symbol: str) -> Portfolio:
 
 
 def _read(ledger: Ledger, run_id: str, name: str, span: Span) -> tuple[Any, ...]:
-    ledger.run(run_id)
     model = MODELS[name]
     with reading(ledger.engine) as connection:
-        rows = connection.execute(_query(model, run_id, span)).all()
+        rows = connection.execute(_query(model, find_run(connection, run_id), span)).all()
     try:
         return tuple(model.read(row[2:]) for row in rows)
     except msgspec.MsgspecError as error:
@@ -101,9 +101,9 @@ def _read(ledger: Ledger, run_id: str, name: str, span: Span) -> tuple[Any, ...]
         ) from error
 
 
-def _query(model: Model, run_id: str, span: Span) -> Select[Any]:
+def _query(model: Model, run: RunInfo, span: Span) -> Select[Any]:
     table = model.table
-    query = select(*[c for c in table.columns if c.name != "run_id"]).where(table.c.run_id == run_id)
+    query = of_run(table, run.number)
     if span.symbol is not None:
         if "symbol" not in table.c:
             raise ValueError(f"{table.name} is not kept by symbol")
@@ -112,4 +112,4 @@ def _query(model: Model, run_id: str, span: Span) -> Select[Any]:
         query = query.where(table.c.ts >= span.start)
     if span.end is not None:
         query = query.where(table.c.ts < span.end)
-    return query.order_by(table.c.seq, table.c.pos)
+    return query

@@ -1,8 +1,11 @@
 """The tables. The journal is the truth; the others are read models, which can be rebuilt from it.
 
-A read model has one column per field of the struct it keeps, after the entry (`seq`) and the place in it (`pos`) the
-row came from. Amounts are text, so that no digit is lost on any database; nested fields are JSON. No table but the
-journal has an index besides its key: each would cost a page in every durable write.
+A read model has one column per field of the struct it keeps, after the entry (`entry`) and the place in it (`pos`) the
+row came from. Amounts are text, so that no digit is lost on any database; nested fields are JSON.
+
+Every page a commit touches is written to the log before it is durable, so there is no index besides the keys, the
+head of a run lies apart from its configuration, and an entry has one integer as its key: SQLite appends such rows
+without rebalancing the tree.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,13 +15,38 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec.structs import fields
-from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    select,
+)
 
 from seakeep.core.events import Event, Filled, Funded, Liquidated, Record
 from seakeep.core.orders import Fill, Order
 from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
 
-__all__ = ["JOURNAL", "META", "METADATA", "MODELS", "RUNS", "SCHEMA_VERSION", "Model", "model_rows"]
+__all__ = [
+    "HEADS",
+    "JOURNAL",
+    "META",
+    "METADATA",
+    "MODELS",
+    "RUNS",
+    "SCHEMA_VERSION",
+    "Model",
+    "entry_id",
+    "model_rows",
+    "of_run",
+]
 
 SCHEMA_VERSION = 1
 """Raised whenever a column changes; a ledger of another version is refused when it is opened."""
@@ -28,26 +56,49 @@ META = Table("meta", METADATA, Column("key", Text, primary_key=True), Column("va
 RUNS = Table(
     "runs",
     METADATA,
-    Column("run_id", Text, primary_key=True),
-    Column("number", BigInteger, nullable=False, unique=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("run_id", Text, nullable=False, unique=True),
     Column("config", Text, nullable=False),
+)
+HEADS = Table(
+    "heads",
+    METADATA,
+    Column("number", BigInteger, ForeignKey("runs.number"), primary_key=True, autoincrement=False),
     Column("first_ts", BigInteger),
     Column("last_ts", BigInteger),
-    Column("head_seq", BigInteger, nullable=False),
-    Column("head_hash", LargeBinary, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
 )
 JOURNAL = Table(
     "journal",
     METADATA,
-    Column("run_id", Text, ForeignKey("runs.run_id"), primary_key=True),
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("ts", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("prev_hash", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
 )
+_RUN_BITS = 40
+
+
+def entry_id(number: int, seq: int) -> int:
+    """Key of entry `seq` (from 1) of the run of that number: the runs lie one after another.
+
+    >>> entry_id(2, 5) - entry_id(2, 0), entry_id(2, 0) == 2 * entry_id(1, 0)
+    (5, True)
+    """
+    return (number << _RUN_BITS) + seq
+
+
+def of_run(table: Table, number: int, after_seq: int = 0) -> Select[Any]:
+    """Rows of a run's entries after `after_seq`, in order, each as (seq, the columns after the id)."""
+    start, key = entry_id(number, 0), table.c.entry
+    columns = ((key - start).label("seq"), *(column for column in table.columns if column is not key))
+    mine = key > start + after_seq, key < entry_id(number + 1, 0)
+    return select(*columns).where(*mine).order_by(*table.primary_key)
+
+
 _SCALARS: dict[Any, Any] = {int: BigInteger, float: Double, bool: Boolean, str: Text, Decimal: Text}
 _json = msgspec.json.Encoder()
 
@@ -68,8 +119,7 @@ class Model:
         self.table = Table(
             name,
             METADATA,
-            Column("run_id", Text, ForeignKey("runs.run_id"), primary_key=True),
-            Column("seq", BigInteger, primary_key=True, autoincrement=False),
+            Column("entry", BigInteger, primary_key=True, autoincrement=False),
             Column("pos", BigInteger, primary_key=True, autoincrement=False),
             *columns,
             sqlite_with_rowid=False,

@@ -11,14 +11,15 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, Row, Select, Table, select
+from sqlalchemy import Engine, Row, Table
 
 from seakeep.core.errors import IntegrityError
 from seakeep.core.events import Event, Record
 from seakeep.ledger.book import Book
 from seakeep.ledger.codec import Entry, chain_hash, decode, genesis, kind_of
 from seakeep.ledger.db import reading
-from seakeep.ledger.tables import JOURNAL, MODELS, RUNS, Model, model_rows
+from seakeep.ledger.runs import RunInfo, find_run
+from seakeep.ledger.tables import JOURNAL, MODELS, Model, model_rows, of_run
 
 __all__ = ["Fault", "VerifyReport", "verify"]
 
@@ -51,15 +52,17 @@ class VerifyReport(msgspec.Struct, frozen=True):
 def verify(engine: Engine, run_id: str) -> VerifyReport:
     """Check one run, as of one instant. A fault in the chain ends the check: what follows it proves nothing.
 
-    Raises: LedgerError if the ledger cannot be read at all.
+    Raises: LedgerError if there is no such run, or the ledger cannot be read at all.
     """
     faults: list[Fault] = []
     with reading(engine) as connection, ExitStack() as cursors:
+        run = find_run(connection, run_id)
 
         def rows(table: Table) -> Iterator[Row[Any]]:
-            return iter(cursors.enter_context(connection.execute(_query(table, run_id))))
+            return iter(
+                cursors.enter_context(connection.execute(of_run(table, run.number).execution_options(yield_per=500)))
+            )
 
-        run = connection.execute(select(RUNS).where(RUNS.c.run_id == run_id)).one()
         models = {name: _Kept(model, rows(model.table)) for name, model in MODELS.items()}
         book, entries = Book(), 0
         for entry in _chain(rows(JOURNAL), run, faults):
@@ -69,18 +72,12 @@ def verify(engine: Engine, run_id: str) -> VerifyReport:
                 faults.append(Fault(entry[0], "book", what))
             if len(faults) >= _MOST_FAULTS:
                 break
-        if not any(fault.table in ("journal", "runs") for fault in faults):
+        if not any(fault.table in ("journal", "heads") for fault in faults):
             faults += islice(_left_over(models, entries), _MOST_FAULTS)
     return VerifyReport(run_id, entries, run.head_hash.hex(), tuple(faults), book.verdict)
 
 
-def _query(table: Table, run_id: str) -> Select[Any]:
-    keys = [column for column in table.primary_key if column.name != "run_id"]
-    columns = [column for column in table.columns if column.name != "run_id"]
-    return select(*columns).where(table.c.run_id == run_id).order_by(*keys).execution_options(yield_per=500)
-
-
-def _chain(rows: Iterator[Row[Any]], run: Row[Any], faults: list[Fault]) -> Iterator[Entry]:
+def _chain(rows: Iterator[Row[Any]], run: RunInfo, faults: list[Fault]) -> Iterator[Entry]:
     """Entries for as long as the chain holds; the first that does not is added to `faults`."""
     seq, head, row = 0, genesis(run.run_id, run.config), next(rows, None)
     span: list[int] = []
@@ -120,14 +117,14 @@ def _broken(run_id: str, seq: int, head: bytes, row: Row[Any], witness: bytes) -
     return f"{what}: its hash is {actual.hex()}, {row.hash.hex()} was recorded"
 
 
-def _wrong_head(run: Row[Any], seq: int, head: bytes, span: list[int]) -> Iterator[Fault]:
+def _wrong_head(run: RunInfo, seq: int, head: bytes, span: list[int]) -> Iterator[Fault]:
     """What the run recorded of its journal, against what is there."""
     if seq != run.head_seq:
         yield Fault(seq + 1, "journal", f"{seq} entries are there, the run recorded {run.head_seq}")
     elif head != run.head_hash:
-        yield Fault(seq, "runs", f"head_hash is {run.head_hash.hex()}, the chain ends in {head.hex()}")
+        yield Fault(seq, "heads", f"hash is {run.head_hash.hex()}, the chain ends in {head.hex()}")
     elif [ts for ts in (run.first_ts, run.last_ts) if ts is not None] != span[:1] + span[-1:]:
-        yield Fault(seq, "runs", f"first_ts or last_ts was changed: {run.first_ts}, {run.last_ts}")
+        yield Fault(seq, "heads", f"first_ts or last_ts was changed: {run.first_ts}, {run.last_ts}")
 
 
 class _Kept:

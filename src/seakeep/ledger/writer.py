@@ -13,7 +13,8 @@ from seakeep.core.errors import IntegrityError
 from seakeep.core.events import Event, Record
 from seakeep.ledger.codec import chain_hash, encode, kind_of
 from seakeep.ledger.db import explained
-from seakeep.ledger.tables import JOURNAL, MODELS, RUNS, model_rows
+from seakeep.ledger.runs import RunInfo
+from seakeep.ledger.tables import HEADS, JOURNAL, MODELS, entry_id, model_rows
 
 __all__ = ["ChainWriter"]
 
@@ -24,15 +25,15 @@ _GROUP = 500
 class ChainWriter:
     """Appends to one run, from its recorded head on; the only writer there is."""
 
-    def __init__(self, engine: Engine, connection: Any, run_id: str, head: tuple[int, bytes]) -> None:
-        self.run_id = run_id
+    def __init__(self, engine: Engine, connection: Any, run: RunInfo) -> None:
+        self.run_id, self._number = run.run_id, run.number
         self._engine = engine
         self._connection = connection
         self._begin = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else ""
         tables = (JOURNAL, *(model.table for model in MODELS.values()))
         self._inserts = {t.name: str(t.insert().compile(dialect=engine.dialect)) for t in tables}
         self._advance, self._advance_order = _advance(engine)
-        self._kept = self._head = head
+        self._kept = self._head = (run.head_seq, run.head_hash)
         self._pending: dict[str, list[tuple[Any, ...]]] = {name: [] for name in self._inserts}
 
     def append(self, event: Event, records: Sequence[Record]) -> None:
@@ -43,9 +44,10 @@ class ChainWriter:
         rows = list(model_rows(event, records))
         self._head = (seq, digest)
         entries = self._pending["journal"]
-        entries.append((self.run_id, seq, event.ts, kind_of(event), payload, previous, digest))
+        key = entry_id(self._number, seq)
+        entries.append((key, event.ts, kind_of(event), payload, previous, digest))
         for name, pos, values in rows:
-            self._pending[name].append((self.run_id, seq, pos, *values))
+            self._pending[name].append((key, pos, *values))
         if len(entries) >= _GROUP:
             self.commit()
 
@@ -76,11 +78,11 @@ class ChainWriter:
     def _move_head(self, cursor: Any, entries: list[tuple[Any, ...]]) -> None:
         """Advance the run's recorded head, which must be where we left it."""
         values = {
-            "to_first_ts": entries[0][2],
-            "to_last_ts": entries[-1][2],
+            "to_first_ts": entries[0][1],
+            "to_last_ts": entries[-1][1],
             "to_seq": self._head[0],
             "to_hash": self._head[1],
-            "run": self.run_id,
+            "run": self._number,
             "at_seq": self._kept[0],
             "at_hash": self._kept[1],
         }
@@ -96,18 +98,16 @@ def _advance(engine: Engine) -> tuple[str, Sequence[str]]:
     """The statement that moves a run's head from where it was, and the order of its parameters."""
     ts = bindparam("to_first_ts", type_=BigInteger)
     there = and_(
-        RUNS.c.run_id == bindparam("run"),
-        RUNS.c.head_seq == bindparam("at_seq"),
-        RUNS.c.head_hash == bindparam("at_hash"),
+        HEADS.c.number == bindparam("run"), HEADS.c.seq == bindparam("at_seq"), HEADS.c.hash == bindparam("at_hash")
     )
     moved = (
-        update(RUNS)
+        update(HEADS)
         .where(there)
         .values(
-            first_ts=func.coalesce(RUNS.c.first_ts, ts),
+            first_ts=func.coalesce(HEADS.c.first_ts, ts),
             last_ts=bindparam("to_last_ts"),
-            head_seq=bindparam("to_seq"),
-            head_hash=bindparam("to_hash"),
+            seq=bindparam("to_seq"),
+            hash=bindparam("to_hash"),
         )
     )
     compiled = moved.compile(dialect=engine.dialect)

@@ -13,7 +13,9 @@ __all__ = ["Sizing", "binary_kelly", "full_weight", "kelly_weight", "volatility_
 class Sizing(Section):
     """How a stance becomes a weight of equity."""
 
-    method: Literal["volatility", "kelly", "fixed"] = Field("volatility", description="rule that sets the weight")
+    method: Literal["fixed", "volatility", "kelly"] = Field(
+        "fixed", description="rule that sets the weight; volatility and kelly need an expert"
+    )
     fixed_weight: float = Field(0.10, gt=0, le=10, description="weight of the fixed rule")
     target_volatility: float = Field(0.04, gt=0, le=5, description="yearly volatility a position may bring")
     kelly_fraction: float = Field(0.25, gt=0, le=1, description="share of the Kelly weight that is taken")

@@ -28,10 +28,8 @@ def stationary_rows(starts: Float64, breaks: Float64, block: float) -> Int64:
     rows = np.empty(n, np.int64)
     row = 0
     for t in range(n):
-        if t == 0 or breaks[t] * block < 1.0:
-            row = int(starts[t] * n)
-        else:
-            row = row + 1 if row + 1 < n else 0
+        fresh = t == 0 or breaks[t] * block < 1.0
+        row = int(starts[t] * n) if fresh else (row + 1) % n
         rows[t] = row
     return rows
 

@@ -34,4 +34,4 @@ class Strategy(ABC):
         """
 
 
-STRATEGIES: Registry[type[Strategy]] = Registry("strategy")
+STRATEGIES: Registry[type[Strategy]] = Registry("strategy", "strategies")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -202,3 +203,17 @@ def test_three_writers_at_once_lose_no_bar(tmp_path):
     writers = [subprocess.Popen([sys.executable, "-c", TWO, tmp_path, str(i)]) for i in range(3)]
     assert [w.wait(60) for w in writers] == [0, 0, 0]
     assert ParquetStore(tmp_path).read("BTC/USDT", "1m").ts.tolist() == [i * 60_000 for i in range(60)]
+
+
+def test_a_reader_beside_a_writer_sees_one_version_or_the_next(tmp_path):
+    store, days = ParquetStore(tmp_path), range(900)
+    store.write(bars(days, close=np.full(900, 2.0)))
+    writer = threading.Thread(target=lambda: [store.write(bars(days, close=np.full(900, 3.0 + i))) for i in range(25)])
+    writer.start()
+    seen = []
+    while writer.is_alive():
+        seen.append(set(store.read("BTC/USDT", "1d").close.tolist()))
+    writer.join()
+    assert len(seen) > 3
+    assert {len(closes) for closes in seen} == {1}
+    assert store.read("BTC/USDT", "1d").close[0] == 27.0

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from seakeep.core.market import BarFrame, Float64
-from seakeep.features import build, trend
-from seakeep.features.rows import ratio
-from seakeep.features.smoothing import ema, wilder, wilder_sum
+from seakeep.features import build
+from seakeep.features.smoothing import wilder
 from seakeep.features.volatility import true_range
-from seakeep.features.windows import rolling_sum
 
 REFERENCE = Path(__file__).parents[3] / "../shared/reference"
 pytestmark = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"needs the reference cases in {REFERENCE}")
@@ -68,8 +66,10 @@ TTR = {
     "donchian_high20": "donchian_upper:20", "donchian_low20": "donchian_lower:20",
     "donchian_mid20": "donchian_middle:20", "vwap_rolling20_close": "vwma:20", "cmf20": "cmf:20",
     "keltner_mid20": "keltner_middle:20", "hma16": "hma:16",
+    "ttr_adx14": "adx:14", "ttr_dip14": "plus_di:14", "ttr_din14": "minus_di:14",
 }  # fmt: skip
-"""R's TTR, annualised by sqrt(365). Its ADX, Keltner width and zero-lag average start otherwise than TA-Lib's."""
+"""R's TTR, annualised by sqrt(365). Its Keltner channel seeds the range by itself, its zero-lag average has
+another lag than TA-Lib's."""
 
 
 def case(name: str) -> dict[str, Any]:
@@ -143,46 +143,38 @@ def test_a_rolling_vwap_agrees_from_its_first_full_window() -> None:
     np.testing.assert_allclose(got[13:], published["expected"]["vwap"]["values"][13:], atol=1e-9)
 
 
-def directional(bars: BarFrame, up: Float64, down: Float64, reach: Float64) -> dict[str, Float64]:
-    index = 100.0 * ratio(np.abs(up - down), up + down, 0.0)
-    return {"plus_di": 100.0 * up / reach, "minus_di": 100.0 * down / reach, "adx": wilder(index, 14)}
+def moves(bars: BarFrame) -> tuple[Float64, Float64]:
+    rise, fall = np.diff(bars.high, prepend=np.nan), -np.diff(bars.low, prepend=np.nan)
+    up, down = (rise > fall) & (rise > 0), (fall > rise) & (fall > 0)
+    return np.where(np.isnan(rise), np.nan, rise * up), np.where(np.isnan(fall), np.nan, fall * down)
+
+
+def index_of(up: Float64, down: Float64) -> Float64:
+    return wilder(100.0 * np.abs(up - down) / (up + down), 14)
 
 
 def test_wilders_own_seed_gives_his_directional_movement() -> None:
     published = case("adx14_stockcharts")
     bars = bars_of(published["inputs"])
-    moves = trend._moves(bars.high, bars.low), trend._moves(-bars.low, -bars.high)
-    got = directional(bars, *(wilder(x, 14) for x in (*moves, true_range(bars.high, bars.low, bars.close))))
+    up, down, reach = (wilder(x, 14) for x in (*moves(bars), true_range(bars.high, bars.low, bars.close)))
+    got = {"plus_di": 100.0 * up / reach, "minus_di": 100.0 * down / reach, "adx": index_of(up, down)}
     for key, expected in published["expected"].items():
         assert close_to(got[key], expected, published["tolerance"]), key
 
 
-def test_the_short_seed_of_achelis_gives_his_adx() -> None:
+def test_the_index_one_row_early_gives_the_adx_of_achelis() -> None:
     published = case("adx14_achelis")
     bars = bars_of(published["inputs"])
-    sums = []
-    for moves in (trend._moves(bars.high, bars.low), trend._moves(-bars.low, -bars.high)):
-        total = wilder_sum(moves, 14)
-        total[13] = rolling_sum(moves, 13)[13]
-        sums.append(total)
-    got = directional(bars, *sums, sums[0])["adx"]
-    assert close_to(got, published["expected"]["adx"], published["tolerance"])
+    index = build(bars, ["dx:14"])["dx:14"].copy()
+    up, down = (x[1:14].sum() for x in moves(bars))
+    index[13] = 100.0 * abs(up - down) / (up + down)
+    assert close_to(wilder(index, 14), published["expected"]["adx"], published["tolerance"])
 
 
-def test_ttrs_seeds_give_its_adx_and_keltner_channel() -> None:
+def test_an_average_range_of_its_own_seed_gives_ttrs_keltner_channel() -> None:
     published = case("ttr_panel_talib_regtest_252")
-    panel, bars = table(published["expected"]["series_file"]), bars_of(published["inputs"])
-    reach = true_range(bars.high, bars.low, bars.close)
-    moves = trend._moves(bars.high, bars.low), trend._moves(-bars.low, -bars.high)
-    got = directional(bars, *(wilder(x, 14) for x in (*moves, reach)))
-    middle = build(bars, ["keltner_middle:20"])["keltner_middle:20"]
-    for column, values in {
-        "ttr_adx14": got["adx"],
-        "ttr_dip14": got["plus_di"],
-        "ttr_din14": got["minus_di"],
-        "keltner_up20": middle + 2.0 * ema(reach, 20),
-        "keltner_dn20": middle - 2.0 * ema(reach, 20),
-    }.items():
-        both = np.isfinite(values) & np.isfinite(panel[column])
-        assert both.sum() > 200
-        np.testing.assert_allclose(values[both], panel[column][both], rtol=1e-7, atol=1e-7, err_msg=column)
+    panel = table(published["expected"]["series_file"])
+    frame = build(bars_of(published["inputs"]), ["keltner_middle:20", "atr:20"])
+    for column, sign in (("keltner_up20", 1.0), ("keltner_dn20", -1.0)):
+        got = frame["keltner_middle:20"] + sign * 2.0 * frame["atr:20"]
+        np.testing.assert_allclose(got, panel[column], rtol=1e-7, err_msg=column)

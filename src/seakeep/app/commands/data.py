@@ -42,11 +42,12 @@ def import_data(
     as_json: JsonFlag = False,
 ) -> None:
     """Read files of bars into the store; each file whole or not at all."""
-    from seakeep.data.importer import find_files, import_file, import_options
+    from seakeep.data.importer import find_files, import_file, import_options, refuse_mixture
 
     said = {"symbol": symbol, "interval": interval, "market": market, "time_format": time_format}
     options = import_options(said, columns)
     store, files = _store(userdir), find_files(paths)
+    refuse_mixture(files, options)
     done: list[Any] = []
     failed: list[str] = []
     with progress("importing", len(files)) as advance:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from seakeep.execution.trips import RoundTrip
-    from seakeep.ledger.journal import Ledger, RunInfo
+    from seakeep.ledger.journal import Ledger
+    from seakeep.ledger.runs import RunInfo
     from seakeep.ledger.verify import VerifyReport
 
 __all__ = ["export", "register", "runs", "show_trades", "verify"]
@@ -51,7 +52,7 @@ def runs(userdir: UserDir = _HOME, database_url: DatabaseUrl = None, as_json: Js
     """List the runs in the ledger."""
     with _open(userdir, database_url) as ledger:
         found = ledger.runs()
-    data = [
+    data: list[dict[str, Any]] = [
         {
             "run_id": run.run_id,
             "entries": run.head_seq,
@@ -166,13 +167,13 @@ def _when(ts: int | None) -> str | None:
 def _table(*columns: str, right: str = "") -> "Table":
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right" if column in right.split() else "left", overflow="fold")
+        table.add_column(column, justify="right" if column in right.split() else "left", no_wrap=True)
     return table
 
 
-def _runs_table(console: "Console", data: list[dict[str, object]]) -> None:
+def _runs_table(console: "Console", data: list[dict[str, Any]]) -> None:
     table = _table("run", "entries", "first", "last", "head", right="entries")
     for row in data:
         head = str(row["head"])[:16]
@@ -194,13 +195,13 @@ def _verify_table(console: "Console", reports: "list[VerifyReport]") -> None:
         console.print("the ledger has no run yet")
 
 
-def _trades_table(console: "Console", trips: "tuple[RoundTrip, ...]", data: dict[str, Any]) -> None:
-    numbers = ("qty", "entry", "exit", "fees", "pnl", "return", "held")
-    table = _table("opened", "symbol", "side", *numbers, right=" ".join(numbers))
+def _trades_table(console: "Console", trips: "list[RoundTrip]", data: dict[str, Any]) -> None:
+    numbers = ("qty", "entry", "exit", "pnl", "return", "held")
+    table = _table("opened, UTC", "symbol", *numbers, right=" ".join(numbers))
     for trip in trips:
-        prices = (f"{trip.qty:f}", f"{trip.entry_price:.8g}", f"{trip.exit_price:.8g}")
-        money = (f"{trip.fees:,.2f}", f"{trip.pnl:+,.2f}", f"{trip.ret:+.2%}", _held(trip.duration_ms))
-        table.add_row(_when(trip.entry_ts), trip.symbol, "long" if trip.side.sign > 0 else "short", *prices, *money)
+        opened = str(_when(trip.entry_ts))[:16].replace("T", " ")
+        prices = (f"{trip.qty * trip.side.sign:+f}", f"{trip.entry_price:.7g}", f"{trip.exit_price:.7g}")
+        table.add_row(opened, trip.symbol, *prices, f"{trip.pnl:+,.2f}", f"{trip.ret:+.2%}", _held(trip.duration_ms))
     console.print(table)
     console.print(
         f"{len(trips)} round trips, pnl {data['pnl']:+,.2f} after fees of {data['fees']:,.2f} ({data['run_id']})"

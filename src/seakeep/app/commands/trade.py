@@ -9,6 +9,8 @@ import typer
 from seakeep.app.console import Exit, JsonFlag, emit, note, progress
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from seakeep.app.settings import Settings
     from seakeep.backtest.result import Result
 
@@ -115,11 +117,10 @@ def _settings(
     strategy: str | None,
     timerange: str | None,
 ) -> "Settings":
-    from seakeep.app.settings import load
+    from seakeep.app.settings import config_path, load
 
-    default = userdir / "config.toml"
     loaded = load(
-        config or (default if default.exists() else None),
+        config_path(userdir, config),
         os.environ,
         {"run.symbols": symbols, "run.interval": interval, "strategy.name": strategy, "run.timerange": timerange},
     )
@@ -129,13 +130,12 @@ def _settings(
 
 
 def _show(result: "Result", page: Path, *, as_json: bool) -> None:
-    from seakeep.backtest.result import digest
-    from seakeep.backtest.summary import print_summary, summary
+    from seakeep.backtest.saving import summary
 
-    data = summary(result) | {"digest": digest(result.fills), "report": str(page)}
+    def render(console: "Console") -> None:
+        from seakeep.backtest.terminal import tables
 
-    def render(console: object) -> None:
-        print_summary(result, console)
-        console.print(f"trades digest  {data['digest'][:16]}\nreport         {page}", soft_wrap=True)
+        console.print(*tables(result), sep="\n")
+        console.print(f"[bold]report[/]  {page}", soft_wrap=True)
 
-    emit(data, render, as_json=as_json)
+    emit(summary(result) | {"report": str(page)}, render, as_json=as_json)

@@ -1,0 +1,95 @@
+"""What a durable order with its fill costs, against the sync of the same disk.
+
+Run: `.venv/bin/python benchmarks/durability.py [FOLDER]`. Rounds of both are interleaved in one process on one
+folder; the figure is the ratio of the medians, which does not depend on the disk. Goal: at most 1.6.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+from seakeep.core.events import Filled, Slice
+from seakeep.core.market import Bar
+from seakeep.core.orders import Fill, Liquidity, Order, OrderType, Side, Status
+from seakeep.core.verdicts import RiskSnapshot
+from seakeep.ledger.journal import Ledger
+
+GOAL = 1.6
+ROUNDS = 400
+SLICES = 26_000
+SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
+
+
+def order_and_fill(i: int) -> tuple[Filled, tuple[Order, ...]]:
+    """A fill, and the state of the order it completed: one entry, two read-model rows."""
+    common = {"symbol": "BTC/USDT", "side": Side.BUY, "ts": i, "price": Decimal("100.25"), "qty": Decimal("0.015")}
+    order = Order(
+        id=f"o{i}", parent_id="p", decision_id="d", venue="sim", type=OrderType.LIMIT, status=Status.FILLED, **common
+    )
+    taker = {"fee": Decimal("0.0015"), "fee_asset": "USDT", "liquidity": Liquidity.TAKER, "mid": Decimal("100.24")}
+    return Filled(i, Fill(id=f"f{i}", order_id=order.id, **common, **taker)), (order,)
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Wall seconds of one call: a sync waits, it does not compute."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def durable(folder: Path) -> tuple[float, float]:
+    """Median seconds of (one committed order and fill, one append of 200 bytes with fdatasync), interleaved."""
+    ours, floor = [], []
+    descriptor = os.open(folder / "floor", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+
+    def append() -> None:
+        os.write(descriptor, b"x" * 200)
+        os.fdatasync(descriptor)
+
+    with Ledger.open(folder / "ledger.db") as ledger:
+        ledger.start_run("bench")
+
+        def commit(i: int) -> None:
+            ledger.write(*order_and_fill(i))
+            ledger.commit()
+
+        for i in range(ROUNDS):
+            floor.append(timed(append))
+            ours.append(timed(lambda i=i: commit(i)))
+    os.close(descriptor)
+    return statistics.median(ours), statistics.median(floor)
+
+
+def grouped(folder: Path) -> float:
+    """Seconds to journal the demo's slices: four bars and a snapshot each, committed in groups."""
+    bars = tuple(Bar(symbol, "5m", 0, 300_000, 100.25, 101.5, 99.75, 100.5, 1234.5) for symbol in SYMBOLS)
+    entry = Slice(300_000, bars), (RiskSnapshot(300_000, 10_000.0, 0.01, 0.0, 0.2, (("BTC/USDT", 0.2),)),)
+    with Ledger.open(folder / "group.db") as ledger:
+        ledger.start_run("bench")
+        start = time.perf_counter()
+        for _ in range(SLICES):
+            ledger.write(*entry)
+        ledger.commit()
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print both, and say whether the goal is met."""
+    home = sys.argv[1] if len(sys.argv) > 1 else "."
+    with tempfile.TemporaryDirectory(dir=home) as name:
+        ours, floor = durable(Path(name))
+        seconds = grouped(Path(name))
+    print(
+        f"order + fill, durable  {ours * 1e6:7.0f} us  {ours / floor:.2f} x append + fdatasync ({floor * 1e6:.0f} us)"
+    )
+    print(f"{SLICES:,} slices, grouped  {seconds:.2f} s  {SLICES / seconds:,.0f} entries/s")
+    print(f"goal {GOAL}: {'met' if ours / floor <= GOAL else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The sections of the settings: what there is to set, its bounds and its defaults.
+
+Sections of other packages are theirs and only gathered here.
+"""
+
+import re
+from decimal import Decimal
+
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
+
+from seakeep.app.telemetry import mask
+from seakeep.brokers.latency import LatencyParams
+from seakeep.brokers.sim import SimParams
+from seakeep.core.config import Section
+from seakeep.core.errors import ConfigError
+from seakeep.core.units import interval_ms, parse_timerange
+from seakeep.execution.costs import CostParams
+from seakeep.risk.limits import Limits
+from seakeep.risk.sizing import Sizing
+from seakeep.risk.stops import StopParams
+from seakeep.strategy.decide import Thresholds, Weights
+
+__all__ = ["Param", "Params", "Settings"]
+
+Param = int | float | bool | str
+Params = dict[str, Param]
+
+_SYMBOL = re.compile(r"[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?")
+
+
+class RunSettings(Section):
+    """What to run on."""
+
+    symbols: tuple[str, ...] = Field(("BTC/USDT", "ETH/USDT"), min_length=1, description='symbols such as "BTC/USDT"')
+    interval: str = Field("1h", description="length of a bar: 1m, 5m, 1h, 1d")
+    seed: int = Field(1, ge=0, lt=2**63, description="seed of everything random")
+    train: str = Field("30d", description="how much history before the first decision the experts are fitted on")
+    timerange: str | None = Field(None, description="when to trade; not set means all there is", examples=["20240101-"])
+
+    @field_validator("symbols")
+    @classmethod
+    def _ccxt_form(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        for symbol in symbols:
+            if not _SYMBOL.fullmatch(symbol):
+                raise ValueError(f"must be written like BTC/USDT or BTC/USDT:USDT, {symbol!r} is not")
+        if len(set(symbols)) < len(symbols):
+            raise ValueError("must name each symbol once")
+        return symbols
+
+    @field_validator("interval", "train", "timerange")
+    @classmethod
+    def _readable(cls, text: str | None, info: ValidationInfo) -> str | None:
+        read = parse_timerange if info.field_name == "timerange" else interval_ms
+        try:
+            if text is not None:
+                read(text)
+        except ConfigError as error:
+            raise ValueError(f"must be readable, {error.remedy or error}") from None
+        return text
+
+
+class DataSettings(Section):
+    """Where bars are kept."""
+
+    store: str = Field("data", min_length=1, description="folder of the bar store, inside the user folder or absolute")
+
+
+class StrategySettings(Thresholds):
+    """The strategy, its parameters, and when a score becomes a stance."""
+
+    name: str = Field("trend", min_length=1, description="a registered strategy: see list-strategies")
+    params: Params = Field({}, description="its own parameters")
+    weights: Weights = Weights()
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The thresholds alone."""
+        return Thresholds(**{name: getattr(self, name) for name in Thresholds.model_fields})
+
+
+class RiskSettings(Section):
+    """The gate: limits, sizing, stops."""
+
+    limits: Limits = Limits()
+    sizing: Sizing = Sizing()
+    stops: StopParams = StopParams()
+
+
+class BrokerSettings(Section):
+    """The simulated venue orders go to."""
+
+    initial_cash: Decimal = Field(Decimal(10_000), gt=0, description="cash at the start, in the quote asset")
+    latency: LatencyParams = LatencyParams()
+    sim: SimParams = SimParams()
+
+
+class LedgerSettings(Section):
+    """Where the journal is kept."""
+
+    url: str | None = Field(
+        None, description="SQLAlchemy URL; not set means ledger.db in the user folder", examples=["sqlite:///ledger.db"]
+    )
+
+    @field_serializer("url")
+    def _without_password(self, url: str | None) -> str | None:
+        """Settings are written into ledgers and manifests; a password is not."""
+        return url and mask(url)
+
+
+class Settings(Section):
+    """All sections; each is passed on whole to the package that owns it."""
+
+    run: RunSettings = RunSettings()
+    data: DataSettings = DataSettings()
+    experts: dict[str, Params] = Field({}, description="one table of parameters per expert: see list-experts")
+    strategy: StrategySettings = StrategySettings()
+    risk: RiskSettings = RiskSettings()
+    costs: CostParams = CostParams()
+    broker: BrokerSettings = BrokerSettings()
+    ledger: LedgerSettings = LedgerSettings()
