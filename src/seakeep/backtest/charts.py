@@ -156,16 +156,17 @@ def exposure_chart(ts: Int64, exposure: Float64, symbols: Sequence[str]) -> Mark
     starts = np.arange(0, len(ts), -(-len(ts) // _COLUMNS))
     counts = np.diff(np.append(starts, len(ts)))
     weights = np.add.reduceat(exposure, starts, axis=0) / counts[:, None]
-    long, short = (np.cumsum(side(weights, 0.0), axis=1) for side in (np.maximum, np.minimum))
+    sides = (np.maximum(weights, 0.0), np.minimum(weights, 0.0))
+    long, short = (side.cumsum(axis=1) for side in sides)
     low, high = span(long[:, -1], short[:, -1], zero=True)
     frame = Frame(0, 180, float(ts[0]), float(ts[-1]), low if short.any() else 0.0, high)
     edges = ts[starts].astype(np.float64)
     edges[-1] = ts[-1]
     shapes = [
         _band(frame, edges, stack[:, j - 1] if j else np.zeros(len(starts)), stack[:, j], f"area {swatch(j)}", symbol)
-        for stack in (long, short)
+        for side, stack in zip(sides, (long, short), strict=True)
         for j, symbol in enumerate(symbols)
-        if stack[:, j].any()
+        if side[:, j].any()
     ]
     average = percent(float(np.abs(exposure).sum(axis=1).mean()), 1)
     label = f"Exposure by symbol over time, {average} of equity on average"

@@ -203,9 +203,16 @@ def _outliers(view: _View) -> Finding | None:
 
 
 def _reuse(view: _View) -> Finding | None:
-    leap = np.log(view.tidy.close[1:] / view.tidy.close[:-1])
-    bad = ~view.joined & (np.abs(leap) > _LEAP)
-    worst = float(leap[np.nanargmax(np.where(bad, np.abs(leap), 0.0))]) if bad.any() else 0.0
+    """A gap whose two sides lie e-fold apart, and 8 times further than the market usually drifts in that time."""
+    leap = np.abs(np.log(view.tidy.close[1:] / view.tidy.close[:-1]))
+    usual = leap[view.joined & np.isfinite(leap)]
+    sigma = _MAD_TO_SIGMA * float(np.median(usual)) if len(usual) else 0.0
+    drift = sigma * np.sqrt(np.diff(view.tidy.ts) / view.step)
+    bad = ~view.joined & (leap > np.maximum(_LEAP, 8.0 * drift))
+    if not bad.any():
+        return None
+    at = int(np.argmax(np.where(bad, leap, 0.0)))
+    worst = float(np.log(view.tidy.close[at + 1] / view.tidy.close[at]))
     effect = (
         f"the price is another by {worst:+.2f} in logs after a gap: another coin under the same ticker, or a "
         "redenomination; no return may be taken across it"

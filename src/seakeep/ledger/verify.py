@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, Row, Table
+from sqlalchemy import Connection, Engine, Row, Table
 
 from seakeep.core.errors import IntegrityError
 from seakeep.core.events import Event, Record
@@ -27,7 +27,7 @@ _MOST_FAULTS = 20
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """What is wrong with which entry, and where: a table, or "book" for the account."""
+    """What is wrong with which entry (0: the whole file), and where: a table, "file", or "book" for the account."""
 
     seq: int
     table: str
@@ -57,6 +57,7 @@ def verify(engine: Engine, run_id: str) -> VerifyReport:
     faults: list[Fault] = []
     with reading(engine) as connection, ExitStack() as cursors:
         run = find_run(connection, run_id)
+        faults += _file(connection)
 
         def rows(table: Table) -> Iterator[Row[Any]]:
             return iter(
@@ -75,6 +76,14 @@ def verify(engine: Engine, run_id: str) -> VerifyReport:
         if not any(fault.table in ("journal", "heads") for fault in faults):
             faults += islice(_left_over(models, entries), _MOST_FAULTS)
     return VerifyReport(run_id, entries, run.head_hash.hex(), tuple(faults), book.verdict)
+
+
+def _file(connection: Connection) -> Iterator[Fault]:
+    """What SQLite itself finds wrong with its file; a server looks after its own."""
+    if connection.dialect.name == "sqlite":
+        said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+        if said != "ok":
+            yield Fault(0, "file", f"the file is damaged: {said}")
 
 
 def _chain(rows: Iterator[Row[Any]], run: RunInfo, faults: list[Fault]) -> Iterator[Entry]:

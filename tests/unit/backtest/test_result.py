@@ -119,7 +119,7 @@ def test_columns_of_unequal_length_are_refused() -> None:
 
 
 def test_profit_before_costs_less_costs_is_the_profit() -> None:
-    result = make(bars=201, every=20)
+    result = make(bars=210, every=20)
     before = sum(fill.mid * fill.qty * -fill.side.sign for fill in result.fills)
     still_held = result.curves.exposure[-1].sum() * result.curves.equity[-1]
     profit = result.curves.equity[-1] - result.initial_cash

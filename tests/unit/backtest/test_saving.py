@@ -20,9 +20,9 @@ def test_every_form_tells_the_same_trades(tmp_path: Path) -> None:
     result = make()
     save(result, tmp_path / "run")
     fills = parquet.read_table(tmp_path / "run/fills.parquet").to_pylist()
-    rows = list(csv.DictReader((tmp_path / "run/fills.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "run/fills.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["price"] for row in rows] == [row["price"] for row in fills] == [str(f.price) for f in result.fills]
-    trades = list(csv.DictReader((tmp_path / "run/trades.csv").open(encoding="utf-8")))
+    trades = list(csv.DictReader((tmp_path / "run/trades.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["pnl"] for row in trades] == [str(trip.pnl) for trip in result.trips]
     assert load_summary(tmp_path / "run")["digest"] == digest(result.fills)
 

@@ -84,6 +84,9 @@ def test_another_coin_after_a_gap_is_told_from_a_collapse():
     reuse = found(pick(collapse, np.r_[:290, 300:500]))
     assert reuse["ticker-reuse"][1] == pytest.approx(3.0, abs=0.1)
     assert "leap" not in reuse
+    years_later = np.append(frame.ts[:290], frame.ts[300:] + 20_000 * HOUR_MS)
+    drifted = replace(pick(collapse, np.r_[:290, 300:500]), ts=years_later)
+    assert "ticker-reuse" not in found(drifted)
 
 
 def test_a_bar_stored_before_it_closed_shows_at_its_seam():

@@ -43,6 +43,8 @@ def test_drift_and_volatility_are_the_true_ones(j):
     squares = z * z
     assert z.mean() == pytest.approx(0, abs=4 / np.sqrt(len(z)))
     assert squares.mean() == pytest.approx(1, abs=4 * squares.std() / np.sqrt(len(z)))
+    # nothing of the clustering is left in what the true volatility has scaled
+    assert abs(np.corrcoef(np.abs(z[1:]), np.abs(z[:-1]))[0, 1]) < 4 / np.sqrt(len(z))
 
 
 @pytest.mark.parametrize(("i", "j"), [(0, 1), (0, 2), (1, 2)])
@@ -76,6 +78,14 @@ def test_regimes_take_the_share_of_time_their_chain_gives_them():
     np.testing.assert_allclose(pi @ p, pi, atol=1e-12)
     assert (np.abs(share - pi) < 4 * error).all()
     assert len(REGIMES) == len(pi)
+
+
+def test_regimes_follow_one_another_with_the_probabilities_of_the_chain():
+    truth = market(symbols=("BTC/USDT",), delisted=None, interval="1h", days=3650).truth
+    moves = np.zeros((4, 4))
+    np.add.at(moves, (truth.regimes[:-1], truth.regimes[1:]), 1)
+    visits, p = moves.sum(axis=1, keepdims=True), truth.transition
+    assert (np.abs(moves - visits * p) <= 4 * np.sqrt(visits * p * (1 - p))).all()
 
 
 def test_volatility_clusters_as_much_as_was_asked():

@@ -55,7 +55,7 @@ def test_none_and_the_word_nan_are_not_mistaken_for_a_nan() -> None:
 
 
 def test_text_that_is_no_unicode_is_refused() -> None:
-    with pytest.raises(LedgerError, match="a control entry cannot be kept: .*surrogates not allowed"):
+    with pytest.raises(LedgerError, match=r"a control entry cannot be kept: .*surrogates not allowed"):
         encode(Control(1, "pause", "half \ud800"), ())
 
 

@@ -3,12 +3,13 @@
 import sqlite3
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
-from seakeep.core.errors import ConfigError, IntegrityError, LedgerError
+from seakeep.core.errors import ConfigError, LedgerError
 from seakeep.core.events import Control, Filled, Tick
 from seakeep.ledger.db import ledger_url
 from seakeep.ledger.journal import Ledger
@@ -67,10 +68,10 @@ def test_reading_a_ledger_that_is_not_there_makes_none(tmp_path: Path) -> None:
 
 def test_the_folder_is_made_but_not_a_whole_path(tmp_path: Path) -> None:
     Ledger.open(tmp_path / "user_data" / "ledger.db").close()
-    with pytest.raises(LedgerError, match="folder .* cannot be made: No such file"):
+    with pytest.raises(LedgerError, match=r"folder .* cannot be made: No such file"):
         Ledger.open(tmp_path / "typo" / "user_data" / "ledger.db")
     (tmp_path / "file").touch()
-    with pytest.raises(LedgerError, match="folder .* cannot be made"):
+    with pytest.raises(LedgerError, match=r"folder .* cannot be made"):
         Ledger.open(tmp_path / "file" / "ledger.db")
 
 
@@ -98,11 +99,10 @@ def test_a_ledger_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
         Ledger.open(tmp_path / "ledger.db")
 
 
-def test_a_changed_column_changes_the_schema_version() -> None:
-    columns = sorted(
-        f"{t.name}.{c.name} {c.type}{' null' * bool(c.nullable)}" for t in METADATA.tables.values() for c in t.columns
-    )
-    assert (SCHEMA_VERSION, len(columns)) == (1, 84)
+def test_a_changed_column_needs_a_new_schema_version() -> None:
+    tables = METADATA.sorted_tables
+    columns = sorted(f"{t.name}.{c.name} {c.type} {c.nullable} {c.primary_key}" for t in tables for c in t.columns)
+    assert (SCHEMA_VERSION, sha256("\n".join(columns).encode()).hexdigest()[:12]) == (1, "65dbfb763422")
 
 
 def test_one_flipped_byte_of_the_file_is_found_and_its_entry_named(tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_a_file_we_may_not_write_can_be_read_and_says_so_when_written(tmp_path: 
         "print(Ledger.open(sys.argv[1], readonly=True).verify('r').ok)\n"
         "Ledger.open(sys.argv[1]).resume('r')"
     )
-    mount = f"mount --bind {tmp_path} {tmp_path} && mount -o remount,ro,bind {tmp_path} && exec {sys.executable} -c '$0' {path}"
-    command = ["unshare", "-Urm", "sh", "-c", mount.replace("'$0'", '"$0"'), text]
+    mount = f'cd {tmp_path} && mount --bind . . && mount -o remount,ro,bind . && cd {ROOT} && exec "$@"'
+    command = ["unshare", "-Urm", "sh", "-c", mount, "sh", sys.executable, "-c", text, str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if "unshare:" in done.stderr or "mount:" in done.stderr:
         pytest.skip(f"no private read-only mount here: {done.stderr.strip()[-200:]}")
@@ -192,17 +192,14 @@ def test_a_file_we_may_not_write_can_be_read_and_says_so_when_written(tmp_path: 
     assert "LedgerError" in done.stderr
 
 
-def test_a_damaged_page_is_never_reported_as_intact(tmp_path: Path) -> None:
+def test_no_damaged_page_goes_unnoticed(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with Ledger.open(path) as ledger:
         ledger.start_run("r")
-        for event, records in story(60):
+        for event, records in story(30):
             ledger.write(event, records)
-    data = bytearray(path.read_bytes())
-    data[5 * 4096 : 6 * 4096] = b"\x5a" * 4096
-    path.write_bytes(data)
-    with Ledger.open(path, readonly=True) as ledger:
-        try:
-            assert not ledger.verify("r").ok
-        except IntegrityError as error:
-            assert "the file is damaged" in str(error)  # noqa: PT017
+    whole = path.read_bytes()
+    for page in range(0, len(whole), 4096):
+        path.write_bytes(whole[:page] + b"\x5a" * 4096 + whole[page + 4096 :])
+        with pytest.raises((LedgerError, AssertionError)), Ledger.open(path, readonly=True) as ledger:
+            assert ledger.verify("r").ok

@@ -167,16 +167,16 @@ def test_a_run_is_measured_by_the_bar_in_years_of_365_days():
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
-    """400 years of 365 normal days each: Sharpe 1, volatility 0.3; a share of 0.95 within four standard errors."""
+    """200 years of 365 normal days each, Sharpe 1 and volatility 0.3; 0.062 is four standard errors of a share."""
     truth = {"sharpe": 1.0, "volatility": 0.3, "cagr": math.exp(0.3 - 0.3**2 / 2) - 1}
     held = dict.fromkeys(truth, 0)
-    for seed in range(400):
+    for seed in range(200):
         days = np.exp(np.random.default_rng(seed).normal((0.3 - 0.045) / 365, 0.3 / math.sqrt(365), 365)) - 1
         found = measure(*curve(days), seed=seed)
         for name, value in truth.items():
             held[name] += found[name].low <= value <= found[name].high
-    assert held["sharpe"] / 400 == pytest.approx(0.95, abs=0.044)
-    assert min(held.values()) / 400 > 0.88
+    assert held["sharpe"] / 200 == pytest.approx(0.95, abs=0.062)
+    assert min(held.values()) / 200 > 0.86
 
 
 def test_the_longest_drawdown_is_in_milliseconds_and_open_ones_count():
