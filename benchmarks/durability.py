@@ -1,7 +1,9 @@
 """What a durable order with its fill costs, against the sync of the same disk.
 
 Run: `.venv/bin/python benchmarks/durability.py [FOLDER]`. Rounds of both are interleaved in one process on one
-folder; the figure is the ratio of the medians, which does not depend on the disk. Goal: at most 1.6.
+folder, after a warm-up in which SQLite's log reaches its size; the figure is the ratio of the medians. Goal: at most
+1.6. On a disk (or a neighbour) that takes more than a millisecond to sync any ratio is close to 1 and says nothing of
+this code; the processor time per commit, printed beside it, does.
 """
 
 import os
@@ -21,6 +23,8 @@ from seakeep.ledger.journal import Ledger
 
 GOAL = 1.6
 ROUNDS = 400
+WARM_UP = 300
+SLOW_DISK_S = 0.001
 SLICES = 26_000
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
 
@@ -42,9 +46,9 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def durable(folder: Path) -> tuple[float, float]:
-    """Median seconds of (one committed order and fill, one append of 200 bytes with fdatasync), interleaved."""
-    ours, floor = [], []
+def durable(folder: Path) -> tuple[float, float, float]:
+    """Median seconds of one committed order and fill, of its processor time, and of appending 200 bytes durably."""
+    ours, busy, floor = [], [], []
     descriptor = os.open(folder / "floor", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
 
     def append() -> None:
@@ -58,11 +62,15 @@ def durable(folder: Path) -> tuple[float, float]:
             ledger.write(*order_and_fill(i))
             ledger.commit()
 
-        for i in range(ROUNDS):
+        for i in range(WARM_UP):
+            commit(i)
+        for i in range(WARM_UP, WARM_UP + ROUNDS):
             floor.append(timed(append))
+            before = time.process_time()
             ours.append(timed(lambda i=i: commit(i)))
+            busy.append(time.process_time() - before)
     os.close(descriptor)
-    return statistics.median(ours), statistics.median(floor)
+    return statistics.median(ours), statistics.median(busy), statistics.median(floor)
 
 
 def grouped(folder: Path) -> float:
@@ -82,13 +90,15 @@ def main() -> None:
     """Print both, and say whether the goal is met."""
     home = sys.argv[1] if len(sys.argv) > 1 else "."
     with tempfile.TemporaryDirectory(dir=home) as name:
-        ours, floor = durable(Path(name))
+        ours, busy, floor = durable(Path(name))
         seconds = grouped(Path(name))
     print(
         f"order + fill, durable  {ours * 1e6:7.0f} us  {ours / floor:.2f} x append + fdatasync ({floor * 1e6:.0f} us)"
     )
+    print(f"  of which processor   {busy * 1e6:7.0f} us")
     print(f"{SLICES:,} slices, grouped  {seconds:.2f} s  {SLICES / seconds:,.0f} entries/s")
-    print(f"goal {GOAL}: {'met' if ours / floor <= GOAL else 'MISSED'}")
+    verdict = "no verdict, the disk is too slow" if floor > SLOW_DISK_S else "met" if ours / floor <= GOAL else "MISSED"
+    print(f"goal {GOAL}: {verdict}")
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def price_chart(bars: BarFrame, trips: Sequence[RoundTrip], start: int, end: int
     return figure(
         label,
         260,
-        frame.y_axis(lambda y: compact(y) if y >= 1e-3 else price(y)),
+        frame.y_axis(lambda y: price(y) if 0 < y < 1e-3 else compact(y)),
         frame.plot(*shapes, *_ties(frame, marked)),
         join(_marks(frame, trip) for trip in marked),
         frame.x_axis(),

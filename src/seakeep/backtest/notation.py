@@ -56,10 +56,10 @@ def price(value: float) -> str:
 def compact(value: float) -> str:
     """A number short enough for an axis.
 
-    >>> compact(1_250_000), compact(10_500), compact(0.5), compact(0)
-    ('1.25M', '10.5k', '0.5', '0')
+    >>> compact(1_250_000), compact(100_500), compact(10_500), compact(0.5)
+    ('1.25M', '100.5k', '10,500', '0.5')
     """
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")):
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e5, "k")):
         if abs(value) >= size:
             divisor = 1e3 if letter == "k" else size
             return _text(value / divisor, ".6g") + letter

@@ -67,7 +67,7 @@ def render(result: Result) -> str:
         years=(years := _years(result)),
         months=[m for m in range(12) if any(year.months[m].text for year in years)],
         charts=_charts(result),
-        prices=[(symbol, _price(result, symbol)) for symbol in result.symbols],
+        prices=[_price(result, symbol) for symbol in result.symbols],
         shown_trades=list(reversed(result.trips[-SHOWN_TRADES:])),
         buy=Side.BUY,
         funnel=funnel(result),
@@ -76,7 +76,6 @@ def render(result: Result) -> str:
         digest=digest(result.fills),
         manifest=_sections(result.manifest),
         level=LEVEL,
-        marked=charts.MARKED,
     )
 
 
@@ -139,14 +138,23 @@ def _charts(result: Result) -> Mapping[str, Markup]:
     return drawn
 
 
-def _price(result: Result, symbol: str) -> Markup | None:
-    """The price chart of a symbol; None if it had no bars."""
+class PricePanel(msgspec.Struct, frozen=True):
+    """One symbol's chart (None: it had no bars), its round trips, and how many of them are marked."""
+
+    symbol: str
+    chart: Markup | None
+    trips: int
+    marked: int
+
+
+def _price(result: Result, symbol: str) -> PricePanel:
     bars = result.bars.get(symbol)
-    if bars is None or not len(bars):
-        return None
     trips = [trip for trip in result.trips if trip.symbol == symbol]
-    start, end = int(result.curves.ts[0]), int(result.curves.ts[-1])
-    return charts.price_chart(bars, trips, start - interval_ms(bars.interval), end)
+    chart = None
+    if bars is not None and len(bars):
+        start, end = int(result.curves.ts[0]), int(result.curves.ts[-1])
+        chart = charts.price_chart(bars, trips, start - interval_ms(bars.interval), end)
+    return PricePanel(symbol, chart, len(trips), min(len(trips), charts.MARKED))
 
 
 def _sections(manifest: Mapping[str, object]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -53,7 +53,10 @@ class Working:
         return bar.open_time >= (self.sent if short else self.arrival)
 
     def meet(self, candle: Candle, touch_fills: bool) -> Touch:
-        """How this bar meets the order; remembers a trigger, and where a trailing stop stands for the next bar."""
+        """How this bar meets the order; remembers a trigger, and where a trailing stop stands for the next bar.
+
+        What a bar's volume leaves of a triggered stop goes at later opens, never better than the trigger.
+        """
         side, arriving, self.fresh = self.order.side.sign, self.fresh, False
         match self.order.type:
             case OrderType.LIMIT:
@@ -64,8 +67,11 @@ class Working:
                 touch = meet_limit(side, self.limit, candle, False, touch_fills)
             case OrderType.STOP | OrderType.TRAILING if not self.triggered:
                 touch = self._meet_stop(side, candle)
-            case _:
+            case OrderType.MARKET:
                 touch = Touch(AT_OPEN, candle.open, False)
+            case _:
+                worse = max(self.stop, candle.open) if side > 0 else min(self.stop, candle.open)
+                touch = Touch(AT_OPEN, worse, False)
         return touch
 
     def _meet_stop(self, side: int, candle: Candle) -> Touch:

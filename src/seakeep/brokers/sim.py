@@ -117,7 +117,9 @@ class SimBroker:
                 sent = max(sent, command.order.ts)
                 arrival = self._arrivals[command.order.id] = sent + self._delay(_route(command.order))
             case Cancel():
-                arrival = max(sent + self._delay(f"cancel {command.symbol} {sent}"), self._arrivals.get(command.order_id, 0))
+                arrival = max(
+                    sent + self._delay(f"cancel {command.symbol} {sent}"), self._arrivals.get(command.order_id, 0)
+                )
             case CancelAll():
                 arrival = max([sent + self._delay(f"cancel all {sent}"), *(entry[0] for entry in self._inbox)])
         self._sequence += 1
@@ -284,7 +286,8 @@ class SimBroker:
             self._retire(market, working, ts)
 
     def _retire(self, market: Market, working: Working, ts: int) -> None:
-        """Cancel an order that has nothing to reduce, unless one that may open a position is at work or on its way."""
+        """Cancel an order that has nothing to reduce; it sleeps while one that may open a position is on its way."""
+        working.triggered = False
         working_here = [w.order for w in market.orders.values()]
         on_their_way = [c.order for _, _, c in self._inbox if isinstance(c, Submit)]
         symbol = working.order.symbol
@@ -309,7 +312,7 @@ class SimBroker:
 
 
 def _route(order: Order) -> str:
-    """What an order's delay is drawn for: what is ordered and when, so that it is the same whatever the run is called."""
+    """What an order's delay is drawn for: what is ordered and when, so that the name of the run does not matter."""
     return f"{order.symbol} {order.ts} {order.side} {order.type}"
 
 

@@ -41,8 +41,10 @@ _NEXT = np.array([[0.0, 0.25, 0.5, 0.25], [0.25, 0.0, 0.4, 0.35], [0.45, 0.3, 0.
 _STEPS = 16
 _MAX_BARS = 1_000_000
 _COLLAPSE_MS = 2 * DAY_MS
-_COLLAPSE = log(0.03)
-"""Log return over the last days of a symbol that is delisted: all but 3 % is lost, at three times its volatility."""
+_COLLAPSE = log(0.08)
+"""A symbol that is delisted loses 92 % at once, at a moment nothing announces, and trades on at three times its
+volatility but without drift: a fall spread over hours would be money for whoever sells what falls.
+"""
 _FUNDING_MS = 8 * HOUR_MS
 _FUNDING_SLOPE = 0.01
 _FUNDING_BASE = 0.0001
@@ -298,22 +300,20 @@ def _series(params: SyntheticParams, factor: _Factor, symbol: str) -> _Series:
     n = max(2, int(params.bars * params.delisted_after)) if symbol == params.delisted else params.bars
     steps, scale = _shocks(params, n, symbol)
     own = asset.own * sqrt(interval_ms(params.interval) / YEAR_MS) * _SCALE[factor.regimes[:n]]
-    collapse = np.zeros(n)
-    if symbol == params.delisted:
-        last = slice(n - min(n // 2, _COLLAPSE_MS // interval_ms(params.interval)), n)
-        weights = _rng(params, symbol, "collapse").exponential(size=last.stop - last.start)
-        collapse[last] = _COLLAPSE * weights / weights.sum()
-        own[last] *= 3
     news = _news(params, symbol, factor.ts[:n])
     jumps = _jumps(params, symbol, factor.ts[:n], news)
-    path = asset.beta * factor.steps[:n] + own[:, None] * steps + (collapse / _STEPS)[:, None]
+    if symbol == params.delisted:
+        window = min(n // 2, _COLLAPSE_MS // interval_ms(params.interval))
+        own[n - window :] *= 3
+        jumps[n - window + _rng(params, symbol, "collapse").integers((window + 1) // 2)] += _COLLAPSE
+    path = asset.beta * factor.steps[:n] + own[:, None] * steps
     path[np.arange(n), _rng(params, symbol, "moments").integers(0, _STEPS, n)] += jumps
     instrument = _instrument(symbol, base, quote, kind, asset.price)
     return _Series(
         frame=_bars(params, asset, instrument, factor.ts[:n], path),
         instrument=instrument,
         beta=asset.beta,
-        drift=asset.beta * factor.drift[:n] + collapse,
+        drift=asset.beta * factor.drift[:n],
         volatility=np.hypot(asset.beta * factor.volatility[:n], own * scale),
         jumps=jumps,
         news=news,
@@ -370,7 +370,7 @@ def _volume(params: SyntheticParams, asset: _Asset, symbol: str, ts: Int64, ret:
 
 
 def _news(params: SyntheticParams, symbol: str, ts: Int64) -> list[tuple[NewsItem, float]]:
-    """What is said of a symbol, and how good it is; each item can be read before its bar closes."""
+    """What is said of a symbol, and how good it is; known within a minute, and before the last bar closes."""
     rng, bar_ms = _rng(params, symbol, "news"), interval_ms(params.interval)
     n = int(rng.poisson(params.news_per_day * len(ts) * bar_ms / DAY_MS))
     scores = rng.uniform(-1, 1, n)

@@ -110,7 +110,7 @@ def wilder_rows(length: int, folds: int = 1, forgotten: float = FORGOTTEN) -> in
     """Rows until `folds` nested Wilder averages (alpha 1 / length) have forgotten what came before.
 
     >>> wilder_rows(14)
-    325
+    328
     """
     return _rows(1.0 / length, length, folds, forgotten)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled, indicator
-from seakeep.features.rows import change, log_return, ratio
+from seakeep.features.rows import change, log_return, ratio, walk
 from seakeep.features.windows import rolling_mean, rolling_std, rolling_sum
 
 __all__ = [
@@ -122,7 +122,10 @@ def volume_imbalance(close: Float64, volume: Float64, length: int = 50) -> Float
 @compiled
 def efficiency_ratio(close: Float64, length: int = 10) -> Float64:
     """Kaufman's efficiency: distance made over distance walked in `length` rows, 0..1 (n,); 0 where nothing moved."""
-    return ratio(np.abs(change(close, length)), rolling_sum(np.abs(change(close, 1)), length), 0.0)
+    made = change(close, length)
+    for i in range(len(made)):
+        made[i] = abs(made[i])
+    return ratio(made, rolling_sum(walk(close), length), 0.0)
 
 
 @indicator("variance_ratio", lookback=lambda length, lag: length + lag, least=2)

@@ -8,8 +8,8 @@ import numpy as np
 
 from seakeep.core.market import Float64
 from seakeep.features.base import FAINT, compiled, ema_rows, indicator, wilder_rows, window_rows
-from seakeep.features.rows import STILL, change, log_return, ratio, typical_price
-from seakeep.features.smoothing import ema, nested
+from seakeep.features.rows import STILL, change, log_return, ratio, typical_price, walk
+from seakeep.features.smoothing import ema, nested, nested_into
 from seakeep.features.windows import rolling_max, rolling_mean, rolling_min, rolling_sum
 
 __all__ = [
@@ -196,21 +196,31 @@ def mfi(high: Float64, low: Float64, close: Float64, volume: Float64, length: in
 @compiled
 def bop(open: Float64, high: Float64, low: Float64, close: Float64) -> Float64:  # noqa: A002
     """Balance of power (close - open) / (high - low), -1..1 (n,); 0 where there is no range."""
-    return ratio(close - open, high - low, 0.0)
+    out = np.empty(len(close))
+    for i in range(len(close)):
+        reach = high[i] - low[i]
+        out[i] = (close[i] - open[i]) / reach if reach != 0.0 else 0.0
+    return out
 
 
 @indicator("tsi", lookback=lambda slow, fast: ema_rows(slow) + ema_rows(fast) + 1)
 @compiled
 def tsi(close: Float64, slow: int = 25, fast: int = 13) -> Float64:
     """True strength index -100..100: doubly smoothed change over doubly smoothed absolute change (n,)."""
-    step = change(close, 1)
-    lengths = (slow, fast)
-    return ratio(nested(step, lengths, (0.0, 100.0)), nested(np.abs(step), lengths, (0.0, 1.0)), 0.0)
+    net, walked, lengths = change(close, 1), walk(close), (slow, fast)
+    nested_into(net, net, lengths, (0.0, 100.0))
+    nested_into(walked, walked, lengths, (0.0, 1.0))
+    return ratio(net, walked, 0.0)
 
 
 @indicator("awesome", lookback=lambda fast, slow: max(fast, slow))
 @compiled
 def awesome(high: Float64, low: Float64, fast: int = 5, slow: int = 34) -> Float64:
     """Awesome oscillator: fast minus slow simple average of the middle of each bar, price units (n,)."""
-    middle = (high + low) / 2.0
-    return rolling_mean(middle, fast) - rolling_mean(middle, slow)
+    middle = np.empty(len(high))
+    for i in range(len(high)):
+        middle[i] = (high[i] + low[i]) / 2.0
+    line, slower = rolling_mean(middle, fast), rolling_mean(middle, slow)
+    for i in range(len(line)):
+        line[i] -= slower[i]
+    return line

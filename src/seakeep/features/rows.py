@@ -5,7 +5,7 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled
 
-__all__ = ["STILL", "change", "log_return", "ratio", "typical_price"]
+__all__ = ["STILL", "change", "log_return", "ratio", "typical_price", "walk"]
 
 STILL = 1e-10
 """A movement smaller than this share of the price is none: oscillators are then neutral."""
@@ -13,11 +13,13 @@ STILL = 1e-10
 
 @compiled
 def ratio(part: Float64, whole: Float64, otherwise: float) -> Float64:
-    """part / whole, and `otherwise` where the whole is zero."""
-    out = np.empty(len(part))
+    """part / whole, and `otherwise` where the whole is zero; written into `part`, which is returned."""
     for i in range(len(part)):
-        out[i] = otherwise if whole[i] == 0.0 and part[i] == part[i] else part[i] / whole[i]
-    return out
+        if whole[i] != 0.0:
+            part[i] /= whole[i]
+        elif not np.isnan(part[i]):
+            part[i] = otherwise
+    return part
 
 
 @compiled
@@ -27,6 +29,15 @@ def change(x: Float64, lag: int) -> Float64:
     out[:lag] = np.nan
     for i in range(lag, len(x)):
         out[i] = x[i] - x[i - lag]
+    return out
+
+
+@compiled
+def walk(x: Float64) -> Float64:
+    """Absolute change from the row before."""
+    out = change(x, 1)
+    for i in range(len(out)):
+        out[i] = abs(out[i])
     return out
 
 

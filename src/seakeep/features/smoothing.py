@@ -5,26 +5,31 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled
 
-__all__ = ["ema", "nested", "smooth", "wilder"]
+__all__ = ["ema", "nested", "nested_into", "smooth", "smooth_into", "wilder"]
 
 
 @compiled
 def smooth(x: Float64, length: int, alpha: float) -> Float64:
     """s += alpha (x - s), s starting as the mean of the first `length` numbers in a row (n,); NaN before that."""
-    out = np.empty(len(x))
+    return smooth_into(np.empty(len(x)), x, length, alpha)
+
+
+@compiled
+def smooth_into(out: Float64, x: Float64, length: int, alpha: float) -> Float64:
+    """`smooth`, written into `out`, which may be `x` itself: a large array less to allocate."""
     seen, level = 0, 0.0
     for i in range(len(x)):
-        out[i] = np.nan
-        if not np.isfinite(x[i]):
+        value, out[i] = x[i], np.nan
+        if not np.isfinite(value):
             seen, level = 0, 0.0
         elif seen < length:
             seen += 1
-            level += x[i]
+            level += value
             if seen == length:
                 level /= length
                 out[i] = level
         else:
-            level += alpha * (x[i] - level)
+            level += alpha * (value - level)
             out[i] = level
     return out
 
@@ -44,8 +49,13 @@ def wilder(x: Float64, length: int) -> Float64:
 @compiled
 def nested(x: Float64, lengths: tuple[int, ...], weights: tuple[float, ...]) -> Float64:
     """Weighted sum of exponential averages of exponential averages, `lengths` from the innermost outwards (n,)."""
+    return nested_into(np.empty(len(x)), x, lengths, weights)
+
+
+@compiled
+def nested_into(out: Float64, x: Float64, lengths: tuple[int, ...], weights: tuple[float, ...]) -> Float64:
+    """`nested`, written into `out`, which may be `x` itself."""
     folds = len(lengths)
-    out = np.empty(len(x))
     level, seen = np.zeros(folds), np.zeros(folds, np.int64)
     for i in range(len(x)):
         value, total = x[i], 0.0

@@ -7,7 +7,7 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features import smoothing
 from seakeep.features.base import FAINT, compiled, ema_rows, indicator, wilder_rows, window_rows
-from seakeep.features.rows import change, ratio
+from seakeep.features.rows import change, ratio, walk
 from seakeep.features.smoothing import nested, wilder
 from seakeep.features.volatility import atr
 from seakeep.features.windows import rolling_age, rolling_max, rolling_mean, rolling_min, rolling_sum, rolling_weighted
@@ -71,7 +71,9 @@ def rma(close: Float64, length: int = 14) -> Float64:
 @indicator("wma", lookback=window_rows)
 def wma(close: Float64, length: int = 20) -> Float64:
     """Moving average weighted 1 (oldest) to length (newest) (n,)."""
-    return rolling_weighted(close, length) / (length * (length + 1) / 2)
+    line = rolling_weighted(close, length)
+    line /= length * (length + 1) / 2
+    return line
 
 
 @indicator("dema", lookback=lambda length: ema_rows(length, 2))
@@ -115,7 +117,7 @@ def _kama_rows(length: int, fast: int, slow: int) -> int:
 def kama(close: Float64, length: int = 10, fast: int = 2, slow: int = 30) -> Float64:
     """Kaufman's adaptive moving average, seeded by the close of row length - 1 (n,); first value in row `length`."""
     quick, lazy = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0)
-    line = rolling_sum(np.abs(change(close, 1)), length)
+    line = rolling_sum(walk(close), length)
     level = np.nan
     for i in range(len(close)):
         path = line[i]
@@ -154,8 +156,9 @@ def _macd(close: Float64, fast: int, slow: int, signal: int) -> tuple[Float64, F
     """MACD and its signal; both averages start at row slow - 1, the line where its signal does, as in TA-Lib."""
     fast, slow = min(fast, slow), max(fast, slow)
     late = slow - fast
-    line = -smoothing.ema(close, slow)
-    line[late:] += smoothing.ema(close[late:], fast)
+    line, quick = smoothing.ema(close, slow), smoothing.ema(close[late:], fast)
+    for i in range(late, len(line)):
+        line[i] = quick[i - late] - line[i]
     average = smoothing.ema(line, signal)
     for i in range(len(line)):
         if np.isnan(average[i]):
@@ -179,7 +182,8 @@ def macd_signal(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9)
 def macd_hist(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9) -> Float64:
     """MACD line minus its signal (n,)."""
     line, average = _macd(close, fast, slow, signal)
-    return line - average
+    line -= average
+    return line
 
 
 @compiled

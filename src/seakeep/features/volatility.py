@@ -10,7 +10,7 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled, ema_rows, indicator, wilder_rows, window_rows
 from seakeep.features.rows import log_return, ratio, typical_price
-from seakeep.features.smoothing import ema, wilder
+from seakeep.features.smoothing import ema, smooth_into
 from seakeep.features.windows import rolling_max, rolling_mean, rolling_min, rolling_std
 
 __all__ = [
@@ -61,7 +61,8 @@ def true_range(high: Float64, low: Float64, close: Float64) -> Float64:
 @compiled
 def atr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Wilder's average true range, price units (n,); first value in row `length`."""
-    return wilder(true_range(high, low, close), length)
+    reach = true_range(high, low, close)
+    return smooth_into(reach, reach, length, 1.0 / length)
 
 
 @indicator("natr", lookback=lambda length: wilder_rows(length) + 1)

@@ -5,7 +5,7 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features.base import FAINT, compiled, ema_rows, indicator, window_rows
 from seakeep.features.rows import change, ratio, typical_price
-from seakeep.features.smoothing import ema
+from seakeep.features.smoothing import smooth_into
 from seakeep.features.windows import rolling_mean, rolling_std, rolling_sum
 
 __all__ = ["ad", "adosc", "cmf", "eom", "force_index", "obv", "obv_slope", "pvt", "volume_z", "vwap"]
@@ -125,6 +125,10 @@ def eom(high: Float64, low: Float64, volume: Float64, length: int = 14) -> Float
 
 
 @indicator("force_index", lookback=lambda length: ema_rows(length, forgotten=FAINT) + 1)
+@compiled
 def force_index(close: Float64, volume: Float64, length: int = 13) -> Float64:
     """Elder's force index: exponential average of change times volume (n,); first value in row `length`."""
-    return ema(change(close, 1) * volume, length)
+    force = change(close, 1)
+    for i in range(len(force)):
+        force[i] *= volume[i]
+    return smooth_into(force, force, length, 2.0 / (length + 1.0))

@@ -25,14 +25,18 @@ def run(userdir, *options):
     return result.stdout
 
 
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def test_the_store_holds_the_market_its_instruments_and_its_truth(tmp_path):
     answer = json.loads(run(tmp_path, "--seed", "5", "--json"))
     made, store = make(SyntheticParams(days=8, interval="1h", seed=5)), ParquetStore(tmp_path / "data")
     for symbol, frame in made.frames.items():
         np.testing.assert_array_equal(store.read(symbol, "1h").close, frame.close)
         assert store.instrument(symbol) == made.instruments[symbol]
-    head, *bars = (json.loads(line) for line in (tmp_path / "data/synthetic/truth.jsonl").open())
-    news = [json.loads(line) for line in (tmp_path / "data/synthetic/news.jsonl").open()]
+    head, *bars = lines(tmp_path / "data/synthetic/truth.jsonl")
+    news = lines(tmp_path / "data/synthetic/news.jsonl")
     assert head["delisted_at"] == made.truth.delisted_at
     assert [bar["volatility"][0] for bar in bars] == made.truth.volatility[:, 0].tolist()
     assert [item["title"] for item in news] == [item.title for item in made.news]

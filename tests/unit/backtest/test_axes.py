@@ -75,6 +75,6 @@ def test_numbers_read_well() -> None:
         "+3.00",
     ]
     assert [percent(-0.00001), percent(math.inf), percent(math.nan)] == ["0.00%", "∞", "n/a"]
-    assert [compact(v) for v in (9_999, 12_500, -3e6, 0.25, 4.2e12)] == ["9,999", "12.5k", "−3M", "0.25", "4.2T"]
+    assert [compact(v) for v in (9_999, 125_000, -3e6, 0.25, 4.2e12)] == ["9,999", "125k", "−3M", "0.25", "4.2T"]
     assert [price(v) for v in (43_000.126, 0.5, 0.0000001234)] == ["43,000.13", "0.50000", "0.00000012340"]
     assert [duration(v) for v in (59_000, 3_600_000, 90_061_000, math.nan)] == ["59s", "1h", "1d 1h", "n/a"]

@@ -97,6 +97,16 @@ def test_a_missing_rate_is_an_error_not_zero(rate: float | None) -> None:
         deque(map(broker.advance, hours))
 
 
+def test_a_position_owes_nothing_for_instants_before_it_was_opened() -> None:
+    broker = venue()
+    for k in range(9):
+        broker.advance(hour(k, FLAT, symbol=PERP))
+    broker.send(order("e", "5", k=8, symbol=PERP))
+    assert [len(broker.advance(hour(k, FLAT, symbol=PERP))) for k in range(9, 16)] == [2, 0, 0, 0, 0, 0, 0]
+    with pytest.raises(DataError, match="1970-01-01T16:00:00Z"):
+        broker.advance(hour(16, FLAT, symbol=PERP))
+
+
 def test_without_a_position_no_rate_is_needed() -> None:
     broker = perp("5")
     broker.send(order("x", "-5", k=1, symbol=PERP, reduce_only=True))

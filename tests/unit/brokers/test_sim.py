@@ -93,6 +93,15 @@ def test_a_stop_sells_at_the_worse_of_trigger_and_open(
     assert fills(broker.advance(hour(2, bar))) == ([("s", D(10), D(price))] if price else [])
 
 
+@pytest.mark.parametrize(("limit", "price"), [(101, "101"), (110, "105")])
+def test_a_crossing_limit_pays_the_costs_up_to_its_price(limit: int, price: str) -> None:
+    # half a spread of 5 % makes 105 of an open of 100
+    broker = venue(costs=CostParams(half_spread_bps=500, temporary=0, permanent=0))
+    broker.advance(hour(0, FLAT))
+    broker.send(order("o", "1", OrderType.LIMIT, price=D(limit)))
+    assert fills(broker.advance(hour(1, FLAT))) == [("o", D(1), D(price))]
+
+
 def test_a_stop_limit_waits_when_price_falls_past_its_limit() -> None:
     broker = holding(venue())
     broker.send(order("s", "-10", OrderType.STOP_LIMIT, k=1, stop_price=D(95), price=D(94), reduce_only=True))
@@ -151,6 +160,26 @@ def test_protection_stays_while_its_entry_still_fills() -> None:
     assert fills(broker.advance(hour(1, FLAT, volume=30.0))) == [("e", D(3), D(100))]
     second = broker.advance(hour(2, (100.0, 100.0, 90.0, 92.0), volume=1000.0))
     assert fills(second) == [("e", D(2), D(100)), ("s", D(5), D(95))]
+
+
+def test_what_is_left_of_a_stop_never_sells_above_its_trigger() -> None:
+    # 10 % of 30 is 3 at 95; the rest finds an open of 97 and still counts as 95, then an open of 90
+    broker = holding(venue())
+    broker.send(order("s", "-10", OrderType.STOP, k=1, stop_price=D(95), reduce_only=True))
+    bars = [(100.0, 100.0, 94.0, 96.0), (97.0, 98.0, 96.0, 97.0), (90.0, 91.0, 89.0, 90.0)]
+    got = [fills(broker.advance(hour(2 + k, bar, volume=30.0))) for k, bar in enumerate(bars)]
+    assert got == [[("s", D(3), D(95))], [("s", D(3), D(95))], [("s", D(3), D(90))]]
+
+
+def test_protection_sleeps_until_there_is_something_to_protect() -> None:
+    broker = venue()
+    broker.advance(hour(0, FLAT))
+    broker.send(order("e", "5", OrderType.LIMIT, price=D(98)))
+    broker.send(order("s", "-5", OrderType.STOP, stop_price=D(99), reduce_only=True))
+    assert fills(broker.advance(hour(1, (100.0, 101.0, 98.5, 100.0)))) == []  # below the trigger, nothing held
+    assert fills(broker.advance(hour(2, (100.0, 101.0, 97.0, 100.0)))) == [("e", D(5), D(98))]
+    assert fills(broker.advance(hour(3, (101.0, 102.0, 100.0, 101.0)))) == []
+    assert fills(broker.advance(hour(4, (101.0, 102.0, 98.0, 98.0)))) == [("s", D(5), D(99))]
 
 
 def test_reduce_only_shrinks_to_the_position_and_never_flips() -> None:

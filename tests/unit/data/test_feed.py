@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from seakeep.core.errors import DataError
 from seakeep.core.market import BarFrame, NewsItem, Observation
 from seakeep.core.units import MINUTE_MS, interval_ms
-from seakeep.data import feed as module
 from seakeep.data.feed import HistoricalFeed
 
 MINUTES = st.lists(st.integers(0, 40), unique=True, max_size=20).map(sorted)
@@ -50,11 +49,14 @@ def test_starting_after_an_instant_gives_the_tail_of_the_whole(minutes, cut):
     assert len(tail) == len(list(tail))
 
 
-def test_chunks_leave_no_trace(monkeypatch):
-    frames = [frame("A/USDT", "1m", range(0, 50, 3)), frame("B/USDT", "5m", range(0, 50, 5))]
-    whole = list(HistoricalFeed(frames))
-    monkeypatch.setattr(module, "_CHUNK", 4)
-    assert list(HistoricalFeed(frames)) == whole
+def test_a_long_history_loses_and_doubles_nothing():
+    frames = [frame("A/USDT", "1m", range(40_000)), frame("B/USDT", "5m", range(0, 50_000, 5))]
+    slices = list(HistoricalFeed(frames))
+    for one in frames:
+        bars = [bar for s in slices for bar in s.bars if bar.symbol == one.symbol and bar.known_at == s.ts]
+        assert [bar.open_time for bar in bars] == one.ts.tolist()
+    stamps = [s.ts for s in slices]
+    assert stamps == sorted(set(stamps))
 
 
 def test_news_and_observations_arrive_when_they_are_known_not_when_they_happened():

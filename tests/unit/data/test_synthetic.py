@@ -59,8 +59,9 @@ def test_symbols_are_correlated_as_the_truth_says(i, j):
 
 @pytest.mark.parametrize("j", range(4))
 def test_returns_have_fat_tails_and_no_memory_but_their_size_has(j):
-    frame = list(market().frames.values())[j]
-    r = returns(frame) - returns(frame).mean()
+    frame, truth = list(market().frames.values())[j], market().truth
+    r = returns(frame)[truth.jumps[: len(frame), j] == 0]  # jumps aside: the shocks alone must do it
+    r = r - r.mean()
     assert np.mean(r**4) / np.mean(r**2) ** 2 > 4
     z, size = np.nan_to_num(shocks(market(), j)), np.abs(r) - np.abs(r).mean()
     for lag in (1, 2, 3, 12, 48):
@@ -130,11 +131,26 @@ def test_a_delisted_symbol_collapses_and_is_gone():
     made = market()
     frame, end = made.frames["KLP/USDT"], made.truth.delisted_at["KLP/USDT"]
     assert end == frame.known_at[-1] == frame.ts[0] + 90 * DAY_MS
-    assert frame.close[-1] < 0.2 * frame.close[-1 - 2 * 288]
+    assert frame.close[-1] < 0.3 * frame.close[-1 - 2 * 288]
     assert np.isnan(made.truth.drift[len(frame) :, 3]).all()
     late = [bar.symbol for part in HistoricalFeed(list(made.frames.values()), start_after=end) for bar in part.bars]
     assert set(late) == {"BTC/USDT", "ETH/USDT", "SOL/USDT"}
     assert len(made.truth.delisted_at) == 1
+
+
+def test_a_collapse_is_no_gift_to_whoever_sells_what_falls():
+    """Raw returns, drift and all: in its last days a bar is as likely to fall as to rise, whatever fell before."""
+    falls, follows, held = [], [], []
+    for seed in range(30):
+        frame = market(seed=seed, symbols=("KLP/USDT",), days=20).frames["KLP/USDT"]
+        r = returns(frame)[-576:]
+        falls.append(np.sign(r))
+        follows.append(np.sign(r[1:]) * np.sign(r[:-1]))
+        hours = np.log(frame.close[-1] / frame.open[-576]) - r.min()
+        held.append(hours / np.sqrt((r**2).sum() - r.min() ** 2))
+    for signs in (np.concatenate(falls), np.concatenate(follows)):
+        assert abs(signs.mean()) < 4 / np.sqrt(len(signs))
+    assert abs(np.mean(held)) < 4 / np.sqrt(len(held))
 
 
 def test_news_lead_jumps_by_the_lag_and_by_no_other():

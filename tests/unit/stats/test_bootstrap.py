@@ -25,7 +25,7 @@ def test_the_mean_of_independent_draws_has_the_textbook_error():
 
 
 def test_the_variance_of_the_mean_is_that_of_politis_and_romano():
-    """Their lemma 1: circular autocovariances at lag i, weighted (1 - i/n)(1 - p)^i; each lag counts from both sides."""
+    """Their lemma 1: autocovariances of the circle at lag i, weighted (1 - i/n)(1 - p)^i, each from both sides."""
     rng, n, block = np.random.default_rng(4), 120, 6.0
     data = np.convolve(rng.standard_normal(n + 4), np.ones(5), "valid")
     centred, lags, keep = data - data.mean(), np.arange(1, n), 1 - 1 / block
