@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from seakeep.app.runs import dry_run, ledger_url, run_backtest
+from seakeep.app.places import ledger_location
+from seakeep.app.runs import dry_run, run_backtest
 from seakeep.app.settings import Settings
 from seakeep.backtest.driver import MemoryJournal, Records, check_books
 from seakeep.backtest.result import Result, digest
@@ -42,7 +43,7 @@ def traded(result: Result) -> tuple[object, ...]:
 
 
 def length(chosen: Settings, userdir: Path, run_id: str) -> int:
-    with Ledger.open(ledger_url(chosen, userdir), readonly=True) as ledger:
+    with Ledger.open(ledger_location(chosen, userdir), readonly=True) as ledger:
         assert ledger.verify(run_id).ok
         return ledger.run(run_id).head_seq
 

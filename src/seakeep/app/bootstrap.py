@@ -2,16 +2,19 @@
 
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from seakeep.app.settings import Settings
+from seakeep.app.places import bar_store
+from seakeep.app.sections import Settings
 from seakeep.brokers.sim import SimBroker
+from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError, NotEnoughHistory
-from seakeep.core.market import BarFrame
+from seakeep.core.market import BarFrame, Observation
 from seakeep.core.registry import build
 from seakeep.core.units import interval_ms, iso, parse_timerange
 from seakeep.data.feed import HistoricalFeed
@@ -21,9 +24,14 @@ from seakeep.features.frame import build as build_features
 from seakeep.features.frame import lookback
 from seakeep.models import EXPERTS, Expert
 from seakeep.models.training import fit_experts
-from seakeep.strategy import STRATEGIES
+from seakeep.strategy import STRATEGIES, Strategy
+from seakeep.strategy.checks import check as check_strategy
 
-__all__ = ["Session", "bar_store", "load_user_strategies", "prepare", "sim_broker"]
+__all__ = ["Session", "load_user_strategies", "prepare", "sim_broker"]
+
+
+_TRIED_ROWS = 1_000
+_OBSERVATIONS = "synthetic/observations.jsonl"
 
 
 @dataclass(frozen=True)
@@ -33,15 +41,11 @@ class Session:
     settings: Settings
     pipeline: Pipeline
     frames: tuple[BarFrame, ...]
+    observations: tuple[Observation, ...] = ()
 
     def feed(self, start_after: int | None = None) -> HistoricalFeed:
         """The bars as slices, from the beginning or after an instant."""
-        return HistoricalFeed(self.frames, start_after=start_after)
-
-
-def bar_store(settings: Settings, userdir: Path) -> ParquetStore:
-    """The bar store the settings name, inside the user folder unless absolute."""
-    return ParquetStore(userdir / settings.data.store)
+        return HistoricalFeed(self.frames, self.observations, start_after=start_after)
 
 
 def load_user_strategies(userdir: Path) -> None:
@@ -83,6 +87,7 @@ def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
     frames = _read(store, settings, max(train_ms, interval_ms(interval) * lookback(specs, interval)))
     trade_from = _trade_from(frames, specs, settings, train_ms)
     _train(experts, frames, trade_from, settings.run.seed)
+    _check(settings.strategy.name, strategy, experts, frames[0])
     pipeline = Pipeline(
         run_id=run_id,
         interval=interval,
@@ -98,7 +103,16 @@ def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
         sizing=settings.risk.sizing,
         stops=settings.risk.stops,
     )
-    return Session(settings, pipeline, frames)
+    return Session(settings, pipeline, frames, _observations(store, frames))
+
+
+def _check(name: str, strategy: Strategy, experts: Mapping[str, Expert], bars: BarFrame) -> None:
+    """Try the strategy on some of the bars it will see, so that a mistake is one line and not a broken run."""
+    specs = (*strategy.features, *(spec for e in experts.values() for spec in e.features))
+    frame = build_features(bars.rows(0, len(bars)), specs)
+    rows = slice(max(0, len(frame) - _TRIED_ROWS), None)
+    frame = FeatureFrame(frame.symbol, frame.ts[rows], frame.names, frame.values[rows])
+    check_strategy(name, strategy, frame, {key: expert.predict(frame) for key, expert in experts.items()})
 
 
 def sim_broker(session: Session) -> SimBroker:
@@ -112,6 +126,16 @@ def sim_broker(session: Session) -> SimBroker:
         latency=settings.broker.latency,
         seed=settings.run.seed,
     )
+
+
+def _observations(store: ParquetStore, frames: Sequence[BarFrame]) -> tuple[Observation, ...]:
+    """Stored observations, such as funding rates, of these symbols within their bars."""
+    path = store.root / _OBSERVATIONS
+    if not path.exists():
+        return ()
+    spans = {frame.symbol: (int(frame.ts[0]), int(frame.known_at[-1])) for frame in frames}
+    kept = msgspec.json.Decoder(Observation).decode_lines(path.read_bytes())
+    return tuple(o for o in kept if o.symbol in spans and spans[o.symbol][0] <= o.known_at <= spans[o.symbol][1])
 
 
 def _range(settings: Settings) -> tuple[int | None, int | None]:

@@ -1,31 +1,22 @@
 """The demonstration: a synthetic market, traded on paper through the ledger, verified, and reported. Offline."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from seakeep.app.bootstrap import bar_store
 from seakeep.app.console import note, progress
-from seakeep.app.runs import dry_run, ledger_url, run_backtest, write_report
+from seakeep.app.places import bar_store, ledger_location
+from seakeep.app.runs import dry_run, run_backtest, write_report
 from seakeep.app.settings import Settings, load
 from seakeep.backtest.result import Result, digest
 from seakeep.core.errors import IntegrityError
 from seakeep.data.synthetic import SyntheticParams, generate
 from seakeep.ledger.journal import Ledger
 
-__all__ = ["Demo", "run_demo"]
+__all__ = ["run_demo"]
 
 _TRAIN_DAYS = 30
 
 
-@dataclass(frozen=True)
-class Demo:
-    """What the demonstration left."""
-
-    result: Result
-    page: Path
-
-
-def run_demo(userdir: Path, days: int, seed: int) -> Demo:
+def run_demo(userdir: Path, days: int, seed: int) -> tuple[Result, Path]:
     """Generate, trade, verify, backtest, report; says on stderr what it does.
 
     Raises: IntegrityError if the ledger does not verify, or the backtest traded differently from the dry run.
@@ -44,7 +35,7 @@ def run_demo(userdir: Path, days: int, seed: int) -> Demo:
     with progress("trade", days * 288) as advance:
         result = dry_run(settings, userdir, seen=lambda _: advance(1))
     note("3/5 verifying the ledger: hash chain, read models, balances")
-    with Ledger.open(ledger_url(settings, userdir)) as ledger:
+    with Ledger.open(ledger_location(settings, userdir)) as ledger:
         faults = ledger.verify(result.run_id).faults
     if faults:
         raise IntegrityError(f"entry {faults[0].seq} of the ledger: {faults[0].what}")
@@ -55,7 +46,7 @@ def run_demo(userdir: Path, days: int, seed: int) -> Demo:
         raise IntegrityError("the backtest and the dry run of the same days traded differently")
     note(f"    equal, to the cent: {len(result.fills)} fills")
     note("5/5 writing the report")
-    return Demo(result, write_report(result, userdir))
+    return result, write_report(result, userdir)
 
 
 def _settings(seed: int) -> Settings:

@@ -11,7 +11,8 @@ import msgspec
 
 from seakeep import __version__
 from seakeep.app.bootstrap import Session, prepare, sim_broker
-from seakeep.app.settings import Settings
+from seakeep.app.places import ledger_location, results
+from seakeep.app.sections import Settings
 from seakeep.backtest.driver import Records, assemble, backtest, check_books
 from seakeep.backtest.report import render
 from seakeep.backtest.result import Result
@@ -26,7 +27,7 @@ from seakeep.engine.replay import market_events
 from seakeep.engine.run import run
 from seakeep.ledger.journal import Ledger
 
-__all__ = ["dry_run", "ledger_url", "pace_of", "run_backtest", "run_id", "write_report"]
+__all__ = ["dry_run", "pace_of", "run_backtest", "run_id", "write_report"]
 
 _SHAPERS = ("numpy", "numba", "msgspec", "pyarrow")
 """Libraries whose version can change a number."""
@@ -44,11 +45,6 @@ def run_id(kind: str, settings: Settings) -> str:
         parts["run"]["timerange"] = (settings.run.timerange or "").partition("-")[0]
     text = msgspec.json.encode(parts, order="sorted")
     return f"{kind}-{hashlib.sha256(text).hexdigest()[:10]}"
-
-
-def ledger_url(settings: Settings, userdir: Path) -> str:
-    """Where the journal is kept: the configured database, else `ledger.db` in the user folder."""
-    return settings.ledger.url or f"sqlite:///{userdir / 'ledger.db'}"
 
 
 def run_backtest(settings: Settings, userdir: Path, seen: Seen | None = None) -> Result:
@@ -69,7 +65,7 @@ def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | 
     session = prepare(settings, userdir, run_id("dry", settings))
     broker, engine = sim_broker(session), Engine(session.pipeline)
     name = session.pipeline.run_id
-    with Ledger.open(ledger_url(settings, userdir)) as ledger:
+    with Ledger.open(ledger_location(settings, userdir)) as ledger:
         if name not in {info.run_id for info in ledger.runs()}:
             ledger.start_run(name, settings.model_dump_json())
         ledger.resume(name, after_seq=0)
@@ -143,9 +139,7 @@ def manifest(session: Session) -> dict[str, object]:
 
 
 def write_report(result: Result, userdir: Path) -> Path:
-    """Write the result's files and its tear sheet; returns the page."""
-    folder = userdir / "results" / result.run_id
-    save(result, folder)
-    page = folder / "report.html"
-    page.write_text(render(result), encoding="utf-8")
-    return page
+    """Write the result's files and its tear sheet, together; returns the page."""
+    folder = results(userdir) / result.run_id
+    save(result, folder, {"report.html": render(result)})
+    return folder / "report.html"

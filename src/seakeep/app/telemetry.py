@@ -5,9 +5,12 @@ Nothing is set up, and structlog is not imported, until a process calls `setup`.
 
 import json
 import logging
+import os
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+import time
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,7 @@ from seakeep.core.errors import ConfigError
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
 
-__all__ = ["is_secret_name", "mask", "secret_values", "setup"]
+__all__ = ["is_secret_name", "logged", "mask", "secret_values", "setup"]
 
 _WORDS = {"key", "keys", "secret", "token", "password", "passwd", "passphrase", "credential", "credentials"}
 _ENDINGS = ("apikey", "secret", "token", "password", "secrets", "tokens", "authorization")
@@ -86,6 +89,20 @@ def setup(userdir: Path, env: Mapping[str, str], *, verbose: bool = False) -> "F
     wrapper = structlog.make_filtering_bound_logger(logging.INFO)
     logger: FilteringBoundLogger = structlog.wrap_logger(logging.getLogger("seakeep"), chain, wrapper)
     return logger
+
+
+@contextmanager
+def logged(userdir: Path, command: str, *, verbose: bool = False) -> "Iterator[FilteringBoundLogger]":
+    """A logger for one command: its start, its end and how long it took, or the error that ended it."""
+    logger = setup(userdir, os.environ, verbose=verbose)
+    started = time.monotonic()
+    logger.info("started", command=command)
+    try:
+        yield logger
+    except BaseException as error:
+        logger.exception("failed", command=command, error=repr(error))
+        raise
+    logger.info("finished", command=command, seconds=round(time.monotonic() - started, 3))
 
 
 def _attach(handlers: list[logging.Handler], renderers: "tuple[Processor, ...]", secrets: tuple[str, ...]) -> None:

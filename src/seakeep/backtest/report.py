@@ -17,11 +17,12 @@ from markupsafe import Markup
 from seakeep.backtest import charts, notation
 from seakeep.backtest.cautions import cautions
 from seakeep.backtest.figures import METRICS, Year, by_symbol, figures, interval, monthly
-from seakeep.backtest.result import Result, digest, drawdown
+from seakeep.backtest.result import Result, digest
 from seakeep.backtest.trail import funnel, judged, reasons
 from seakeep.core.orders import Side
 from seakeep.core.units import interval_ms
 from seakeep.stats.performance import LEVEL
+from seakeep.stats.returns import drawdown
 
 __all__ = ["SHOWN_DECISIONS", "SHOWN_TRADES", "render"]
 

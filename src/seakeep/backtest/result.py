@@ -14,7 +14,7 @@ from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
 from seakeep.execution.trips import RoundTrip
 from seakeep.stats.performance import Estimate
 
-__all__ = ["Costs", "Curves", "Result", "buy_and_hold", "costs", "curves", "digest", "drawdown"]
+__all__ = ["Costs", "Curves", "Result", "buy_and_hold", "costs", "curves", "digest"]
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -104,16 +104,6 @@ def curves(snapshots: Sequence[RiskSnapshot], symbols: Sequence[str]) -> Curves:
         np.array([s.gross for s in snapshots], np.float64),
         exposure,
     )
-
-
-def drawdown(equity: Float64) -> Float64:
-    """Loss from the highest equity so far (n,), a fraction >= 0.
-
-    >>> drawdown(np.array([100.0, 80.0, 120.0, 90.0])).tolist()
-    [0.0, 0.2, 0.0, 0.25]
-    """
-    peak = np.maximum.accumulate(equity)
-    return np.asarray((peak - equity) / np.where(peak > 0, peak, np.nan))
 
 
 def buy_and_hold(frames: Mapping[str, BarFrame], ts: Int64, cash: float) -> Float64:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from seakeep.backtest.result import Result, digest, drawdown
+from seakeep.backtest.result import Result, digest
 from seakeep.core.errors import DataError
 from seakeep.core.orders import Fill
 from seakeep.core.units import iso
 from seakeep.core.verdicts import Decision, RiskVerdict
 from seakeep.stats.performance import Estimate
+from seakeep.stats.returns import drawdown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,18 +59,19 @@ def _estimates(metrics: Mapping[str, Estimate]) -> dict[str, object]:
     return {name: {"value": e.value, "low": e.low, "high": e.high, "n": e.n} for name, e in metrics.items()}
 
 
-def save(result: Result, folder: Path) -> None:
+def save(result: Result, folder: Path, pages: Mapping[str, str] | None = None) -> None:
     """Write the result into `folder`, replacing an earlier one of the same name as a whole.
 
-    Files: summary.json, trades.csv, fills.csv, equity.csv, equity.parquet, fills.parquet, decisions.parquet and
-    manifest.json (configuration, data hashes, versions, and the SHA-256 of every file).
+    `pages` are written beside the files, by name. Files: summary.json, trades.csv, fills.csv, equity.csv,
+    equity.parquet, fills.parquet, decisions.parquet and manifest.json (configuration, data hashes, versions, and the
+    SHA-256 of every file).
     Raises: DataError if the folder cannot be written; an earlier result is then still there.
     """
     fresh, old = (folder.with_name(f".{folder.name}.{state}") for state in ("partial", "old"))
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        _write(result, fresh)
+        _write(result, fresh, pages or {})
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
@@ -82,7 +84,7 @@ def save(result: Result, folder: Path) -> None:
         ) from error
 
 
-def _write(result: Result, folder: Path) -> None:
+def _write(result: Result, folder: Path, pages: Mapping[str, str]) -> None:
     from pyarrow import parquet
 
     fills = _fills(result.fills)
@@ -98,6 +100,8 @@ def _write(result: Result, folder: Path) -> None:
         parquet.write_table(_table(columns), folder / f"{name}.parquet", compression="zstd")
     for name, columns in (("trades", _trades(result)), ("fills", fills), ("equity", equity)):
         (folder / f"{name}.csv").write_text(_csv(columns), encoding="utf-8")
+    for name, page in pages.items():
+        (folder / name).write_text(page, encoding="utf-8")
     (folder / "summary.json").write_bytes(_json(summary(result)))
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
     (folder / "manifest.json").write_bytes(_json({**result.manifest, "files": hashes}))

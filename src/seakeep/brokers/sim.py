@@ -51,6 +51,7 @@ Met = tuple[tuple[int, float, int, int], Market, Working, Touch]
 class SimParams(Section):
     """How the simulated venue fills."""
 
+    participation: float = Field(0.10, gt=0, le=1, description="largest share of a bar's volume we may trade")
     path: Literal["worst", "expected", "best"] = Field("worst", description="which of stop and target comes first")
     touch_fills: bool = Field(False, description="whether a limit order fills when price only touches it")
     window_bars: int = Field(96, ge=1, le=10_000, description="bars behind sigma and volume of the impact")
@@ -68,18 +69,14 @@ class SimBroker:
         *,
         costs: CostParams | None = None,
         latency: LatencyParams | None = None,
-        participation: float = 0.10,
-        seed: int = 0,
         params: SimParams | None = None,
+        seed: int = 0,
     ) -> None:
         quote = _one_quote(instruments)
-        if not 0.0 < participation <= 1.0:
-            remedy = "write a share of a bar's volume such as 0.10"
-            raise ConfigError("participation must be in (0, 1]", value=participation, remedy=remedy)
         if not (initial_cash.is_finite() and initial_cash > 0):
             raise ConfigError("initial_cash must be positive", value=str(initial_cash))
         rates, self.params = (costs or CostParams()).rates, params or SimParams()
-        self._latency, self._seed, self._participation = latency or LatencyParams(), seed, participation
+        self._latency, self._seed = latency or LatencyParams(), seed
         self._markets = {
             symbol: Market(instrument, rates(symbol), deque(maxlen=self.params.window_bars))
             for symbol, instrument in sorted(instruments.items())
@@ -252,7 +249,7 @@ class SimBroker:
         if not wanted:
             self._retire(market, working, bar.close_time)
             return
-        left = room(bar.volume, self._participation, market.taken)
+        left = room(bar.volume, self.params.participation, market.taken)
         qty = wanted if float(wanted) <= left else quantise_down(left, market.instrument.lot)
         if qty:
             self._fill_order(market, working, bar, qty, touch)

@@ -95,7 +95,7 @@ def parse_timerange(text: str) -> tuple[int | None, int | None]:
 
 
 def _quantise(value: float | Decimal, step: Decimal, rounding: str) -> Decimal:
-    exact = value if isinstance(value, Decimal) else Decimal(repr(value))
+    exact = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
     if not exact.is_finite():
         raise ValueError(f"cannot quantise {value!r}: not a finite number")
     return (exact / step).to_integral_value(rounding) * step

@@ -231,7 +231,8 @@ class Engine:
             market.orders[order_id] = order
         if isinstance(event, Filled):
             self.state.book(apply_fill(self.state.portfolio, event.fill))
-        return self._cleanup(order.symbol, [order])
+        guarded = isinstance(event, Filled) and order.reduce_only
+        return self._cleanup(order.symbol, [order], entries=guarded)
 
     def _find(self, order_id: str) -> tuple[Market, Order]:
         for market in self.state.markets.values():
@@ -239,10 +240,16 @@ class Engine:
                 return market, market.orders[order_id]
         raise UnknownOrder("the venue speaks of an order that is not open here", value=order_id)
 
-    def _cleanup(self, symbol: str, records: list[Record]) -> StepResult:
-        """Once flat with nothing on its way, what still rests only to protect is cancelled."""
+    def _cleanup(self, symbol: str, records: list[Record], *, entries: bool = False) -> StepResult:
+        """Once flat with nothing on its way, what still rests only to protect is cancelled.
+
+        With `entries`, what still adds is cancelled: its protection has begun to close the position.
+        """
         market = self.state.markets[symbol]
-        if market.qty or any(not order.reduce_only for order in market.orders.values()):
+        adding = [order for order in market.orders.values() if not order.reduce_only]
+        if entries and adding:
+            return StepResult(tuple(Cancel(order.id, symbol) for order in adding), tuple(records))
+        if market.qty or adding:
             return StepResult((), tuple(records))
         return StepResult(tuple(Cancel(o.id, symbol) for o in market.orders.values()), tuple(records))
 

@@ -20,7 +20,7 @@ _ZERO = Decimal(0)
 
 
 class ParentOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What one verdict asks of the market; `execution.algos` cuts it into child orders. Prices in quote units."""
+    """What one verdict asks of the market. Prices in quote units."""
 
     id: str
     decision_id: str

@@ -115,17 +115,11 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
 
 @kernel
 def _dot(x: Float64, y: Float64) -> float:
-    """Inner product in four interleaved sums, which the processor adds side by side."""
-    p = q = r = s = 0.0
-    whole = len(x) // 4 * 4
-    for t in range(0, whole, 4):
-        p += x[t] * y[t]
-        q += x[t + 1] * y[t + 1]
-        r += x[t + 2] * y[t + 2]
-        s += x[t + 3] * y[t + 3]
-    for t in range(whole, len(x)):
-        p += x[t] * y[t]
-    return p + q + (r + s)
+    """Inner product in pieces too short for the linear algebra library to split between threads: always the same bits."""
+    total = 0.0
+    for t in range(0, len(x), 4096):
+        total += np.dot(x[t : t + 4096], y[t : t + 4096])
+    return total
 
 
 @kernel
@@ -174,9 +168,10 @@ def likelihood(
     spread, location, cross, own = 0.5, 1.0, 0.0, 1.0
     if theta[5] > 0.0:
         total, by_eta, spread, location, cross, own = _student(n, 1.0 / theta[5], log_q, pulled)
+    ones = np.ones(n if cross != 0.0 else 0)
     for i in range(5):
         score[i] = _dot(work[i], work[5])
-        information[i, 5] = information[5, i] = cross * work[i].sum()
+        information[i, 5] = information[5, i] = cross * _dot(work[i], ones) if cross != 0.0 else 0.0
         for j in range(i + 1):
             information[i, j] = information[j, i] = spread * _dot(work[i], work[j])
     score[0] += direct

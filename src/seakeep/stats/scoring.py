@@ -69,36 +69,65 @@ def ascend(
 
     `design` (6, k) makes `theta` of the free parameters; they stay where `bounds` (m, k) free <= `limits` (m,).
     """
-    work, score, information = np.empty((8, len(x))), np.empty(6), np.empty((6, 6))
-    free, passes = start.copy(), 1
-    best = likelihood(x, (design * free).sum(axis=1), egarch, presample, work, score, information)
+    k, work, score, information = len(start), np.empty((8, len(x))), np.empty(6), np.empty((6, 6))
+    free, passes, rest = start.copy(), 1, np.zeros((k, k))
+    best = likelihood(x, _times(design, free), egarch, presample, work, score, information)
+    slope, expected = _times(design.T, score), _through(design, information)
     while passes < PASSES:
-        slope = (design.T * score).sum(axis=1)
-        curvature = _through(design, information)
-        step = bounded_step(slope, curvature, bounds, limits - (bounds * free).sum(axis=1))
+        room = limits - _times(bounds, free)
+        step = bounded_step(slope, expected + rest, bounds, room)
+        if not (slope * step).sum() > 0.0 or passes % 20 == 0:
+            rest[:] = 0.0
+            step = bounded_step(slope, expected, bounds, room)
         promise = 0.5 * (slope * step).sum()
         if not promise > GAIN + 1e-12 * len(x):
             return free, best, passes, CONVERGED if promise == promise else STALLED
-        length, value = 1.0, -np.inf
+        length, value, trial = 1.0, -np.inf, free
         while length > 1e-8 and not value > best:
             trial = free + length * step
-            value = likelihood(x, (design * trial).sum(axis=1), egarch, presample, work, score, information)
+            value = likelihood(x, _times(design, trial), egarch, presample, work, score, information)
             length *= 0.5
             passes += 1
         if not value > best:
             return free, best, passes, CONVERGED if promise < 1e-7 else STALLED
+        before, slope = slope, _times(design.T, score)
+        expected = _through(design, information)
+        _learn(rest, trial - free, before - slope, expected)
         free, best = trial, value
     return free, best, passes, UNFINISHED
+
+
+@kernel
+def _learn(rest: Float64, step: Float64, turned: Float64, expected: Float64) -> None:
+    """Update what the curvature has beyond the expected information, so that it explains how the score turned."""
+    missing = turned - _times(expected, step) - _times(rest, step)
+    along = (turned * step).sum()
+    if not along > 0.0:
+        rest[:] = 0.0
+        return
+    twice = (missing * step).sum() / along
+    for i in range(len(step)):
+        for j in range(len(step)):
+            rest[i, j] += (missing[i] * turned[j] + turned[i] * missing[j] - twice * turned[i] * turned[j]) / along
+
+
+@kernel
+def _times(matrix: Float64, vector: Float64) -> Float64:
+    out = np.zeros(len(matrix))
+    for i in range(len(matrix)):
+        for j in range(len(vector)):
+            out[i] += matrix[i, j] * vector[j]
+    return out
 
 
 @kernel
 def _through(design: Float64, information: Float64) -> Float64:
     """Information (k, k) of the free parameters."""
     k = design.shape[1]
-    out = np.zeros((k, k))
+    half = np.zeros((6, k))
     for i in range(6):
-        for j in range(6):
-            for p in range(k):
-                for q in range(k):
-                    out[p, q] += design[i, p] * information[i, j] * design[j, q]
+        half[i] = _times(design.T, information[i])
+    out = np.zeros((k, k))
+    for p in range(k):
+        out[:, p] = _times(design.T, half[:, p])
     return out

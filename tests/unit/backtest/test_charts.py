@@ -11,10 +11,10 @@ import pytest
 from markupsafe import Markup
 
 from seakeep.backtest.charts import MARKED, costs_chart, equity_chart, exposure_chart, pnl_chart, price_chart
-from seakeep.backtest.result import drawdown
 from seakeep.core.orders import Side
 from seakeep.core.units import HOUR_MS
 from seakeep.execution.trips import RoundTrip
+from seakeep.stats.returns import drawdown
 
 from .factory import START, walk
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seakeep.backtest.result import Curves, buy_and_hold, costs, curves, digest, drawdown
+from seakeep.backtest.result import Curves, buy_and_hold, costs, curves, digest
 from seakeep.core.market import BarFrame
 from seakeep.core.orders import Fill, Liquidity, Side
 from seakeep.core.verdicts import RiskSnapshot
+from seakeep.stats.returns import drawdown
 
 from .factory import make
 

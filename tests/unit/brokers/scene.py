@@ -29,17 +29,10 @@ Prices = tuple[float, float, float, float]
 
 
 def venue(
-    *,
-    costs: CostParams = FREE,
-    latency: LatencyParams = AT_ONCE,
-    cash: str = "10000",
-    participation: float = 0.1,
-    params: SimParams | None = None,
+    *, costs: CostParams = FREE, latency: LatencyParams = AT_ONCE, cash: str = "10000", params: SimParams | None = None
 ) -> SimBroker:
     """A venue without costs or delay, unless told otherwise."""
-    return SimBroker(
-        INSTRUMENTS, D(cash), costs=costs, latency=latency, participation=participation, params=params, seed=3
-    )
+    return SimBroker(INSTRUMENTS, D(cash), costs=costs, latency=latency, params=params, seed=3)
 
 
 def hour(k: int, *prices: Prices, volume: float = 1000.0, symbol: str = SPOT, rate: float | None = None) -> Slice:

@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 
 from seakeep.brokers import BROKERS, LatencyParams, SimBroker, SimParams
 from seakeep.core.errors import ConfigError, DataError
@@ -52,13 +53,14 @@ def test_latency_longer_than_a_bar_waits_for_the_open_after_arrival() -> None:
     assert fills(broker.advance(hour(3, (107.0, 108.0, 106.0, 107.0)))) == [("o", D(1), D(107))]
 
 
-def test_participation_spreads_an_order_over_bars() -> None:
-    # 10 % of 30 is 3 a bar, shared by the orders in sequence
-    broker = venue()
+@pytest.mark.parametrize(("share", "volume"), [(0.1, 30.0), (0.5, 6.0)])
+def test_participation_spreads_an_order_over_bars(share: float, volume: float) -> None:
+    # 10 % of 30, or half of 6, is 3 a bar, shared by the orders in sequence
+    broker = venue(params=SimParams(participation=share))
     broker.advance(hour(0, FLAT))
     broker.send(order("a", "4"))
     broker.send(order("b", "2"))
-    got = [fills(broker.advance(hour(k, FLAT, volume=30.0))) for k in (1, 2, 3)]
+    got = [fills(broker.advance(hour(k, FLAT, volume=volume))) for k in (1, 2, 3)]
     assert got == [[("a", D(3), D(100))], [("a", D(1), D(100)), ("b", D(2), D(100))], []]
     assert broker.advance(hour(4, FLAT, volume=0.0)) == []
 
@@ -293,6 +295,8 @@ def test_the_venue_is_in_the_registry_and_refuses_a_mixed_up_account() -> None:
     for instruments in ({}, {SPOT: INSTRUMENTS[SPOT], "ETH/EUR": euro}, wrong):
         with pytest.raises(ConfigError):
             SimBroker(instruments, Decimal(100))
-    for bad in ({"participation": 0.0}, {"participation": 1.5}):
-        with pytest.raises(ConfigError, match="participation"):
-            SimBroker(INSTRUMENTS, Decimal(100), **bad)
+    with pytest.raises(ConfigError, match="initial_cash"):
+        SimBroker(INSTRUMENTS, Decimal(-1))
+    for bad in (0.0, 1.5):
+        with pytest.raises(ValidationError, match="participation"):
+            SimParams(participation=bad)

@@ -1,7 +1,9 @@
 """From bars to fills and back: what the engine decides, guards, refuses and remembers."""
 
+from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from seakeep.core.errors import ConfigError, UnknownOrder
@@ -45,6 +47,16 @@ def test_a_stop_that_fills_cancels_its_target() -> None:
     assert (stop_fill.side, stop_fill.ts // HOUR) == (Side.SELL, 4)
     assert [e.reason for e in journal.events(Canceled)] != []  # type: ignore[attr-defined]
     assert broker.snapshot()[1] == ()
+
+
+def test_once_the_stop_has_begun_to_close_the_entry_adds_no_more() -> None:
+    guarded = pipeline(stops=StopParams(stop_loss=0.02))
+    thin = replace(bars([99, 101, 101, 90, 90, 90, 90]), volume=np.array([1e6, 1e6, 20, 30, 40, 1e6, 1e6]))
+    engine, journal, _ = play(guarded, thin)
+    sides = [event.fill.side for event in journal.events(Filled)]  # type: ignore[attr-defined]
+    assert sides == sorted(sides), "every purchase comes before the first sale"
+    assert engine.state.portfolio.positions["BTC/USDT"].qty == 0
+    assert engine.state.markets["BTC/USDT"].orders == {}
 
 
 def test_protection_travels_with_the_entry() -> None:

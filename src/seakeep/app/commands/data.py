@@ -121,9 +121,9 @@ def list_data(
 
 
 def _store(userdir: Path) -> "ParquetStore":
-    from seakeep.data.store import ParquetStore
+    from seakeep.app.places import configured_store
 
-    return ParquetStore(userdir / "data")
+    return configured_store(userdir)
 
 
 def _split(symbols: str) -> list[str]:

@@ -32,12 +32,12 @@ def generate_data(
     as_json: JsonFlag = False,
 ) -> None:
     """Make a synthetic market with known truth: regimes, fat tails, jumps, news, a delisting."""
-    from seakeep.data.store import ParquetStore
+    from seakeep.app.places import configured_store
     from seakeep.data.synthetic import generate
 
     params = _params(days, interval, symbols, delisted, seed)
     market = generate(params)
-    save(market, params, ParquetStore(userdir / "data"))
+    save(market, params, configured_store(userdir))
     rows = [_row(frame, market) for frame in market.frames.values()]
     emit({"seed": seed, "news": len(market.news), "bars": rows}, lambda out: _table(out, rows), as_json=as_json)
 

@@ -1,8 +1,9 @@
 """The main job: `demo`, `backtest`, `trade`, `report`."""
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +11,7 @@ from seakeep.app.console import Exit, JsonFlag, emit, note, progress
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from structlog.typing import FilteringBoundLogger
 
     from seakeep.app.settings import Settings
     from seakeep.backtest.result import Result
@@ -25,6 +27,7 @@ Interval = Annotated[str | None, typer.Option("--interval", "-i", help="Bar leng
 StrategyName = Annotated[str | None, typer.Option("--strategy", help="A strategy of list-strategies.")]
 TimeRange = Annotated[str | None, typer.Option("--timerange", help="20240101-20240601, 20240101- or -20240601.")]
 Speed = Annotated[str, typer.Option("--speed", help="max, real, or how many times faster than real.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log on stderr too.")]
 _HOME = Path("user_data")
 
 
@@ -38,15 +41,20 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     userdir: UserDir = _HOME / "demo",
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Days to trade.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=3000, help="Days to trade.")] = 90,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic market.")] = 7,
+    verbose: Verbose = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Generate a market, trade it on paper through the ledger, verify, backtest the same days, and report. Offline."""
     from seakeep.app.demo import run_demo
+    from seakeep.app.telemetry import logged
 
-    done = run_demo(userdir, days, seed)
-    _show(done.result, done.page, as_json=as_json)
+    with logged(userdir, "demo", verbose=verbose) as log:
+        result, page = run_demo(userdir, days, seed)
+        _show(log, result, page, as_json=as_json)
+    if not as_json and _has_screen():
+        typer.launch(page.resolve().as_uri())
 
 
 def backtest(
@@ -56,15 +64,18 @@ def backtest(
     interval: Interval = None,
     strategy: StrategyName = None,
     timerange: TimeRange = None,
+    verbose: Verbose = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Run a strategy over stored bars and write its report."""
     from seakeep.app.runs import run_backtest, write_report
+    from seakeep.app.telemetry import logged
 
-    settings = _settings(userdir, config, symbols, interval, strategy, timerange)
-    with progress("backtest", None) as advance:
-        result = run_backtest(settings, userdir, lambda _: advance(1))
-    _show(result, write_report(result, userdir), as_json=as_json)
+    with logged(userdir, "backtest", verbose=verbose) as log:
+        settings = _settings(userdir, config, symbols, interval, strategy, timerange)
+        with progress("backtest", None) as advance:
+            result = run_backtest(settings, userdir, lambda _: advance(1))
+        _show(log, result, write_report(result, userdir), as_json=as_json)
 
 
 def trade(
@@ -76,18 +87,21 @@ def trade(
     timerange: TimeRange = None,
     speed: Speed = "max",
     dry_run: Annotated[bool, typer.Option("--dry-run/--live", help="On paper, or with real money.")] = True,
+    verbose: Verbose = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Trade on paper over stored bars, every step in the ledger; asked again, it goes on where it stopped."""
     from seakeep.app import runs
+    from seakeep.app.telemetry import logged
     from seakeep.core.errors import ConfigError
 
     if not dry_run:
         raise ConfigError("--live is not available", remedy="this version trades on paper only: use --dry-run")
-    settings = _settings(userdir, config, symbols, interval, strategy, timerange)
-    with progress("trade", None) as advance:
-        result = runs.dry_run(settings, userdir, speed, lambda _: advance(1))
-    _show(result, runs.write_report(result, userdir), as_json=as_json)
+    with logged(userdir, "trade", verbose=verbose) as log:
+        settings = _settings(userdir, config, symbols, interval, strategy, timerange)
+        with progress("trade", None) as advance:
+            result = runs.dry_run(settings, userdir, speed, lambda _: advance(1))
+        _show(log, result, runs.write_report(result, userdir), as_json=as_json)
 
 
 def report(
@@ -96,17 +110,33 @@ def report(
     as_json: JsonFlag = False,
 ) -> None:
     """Show a finished run again, and where its page is."""
+    from seakeep.app.places import results
     from seakeep.backtest.saving import load_summary
 
-    pages = sorted((userdir / "results").glob("*/report.html"), key=lambda page: page.stat().st_mtime)
+    pages = sorted(results(userdir).glob("*/report.html"), key=lambda page: page.stat().st_mtime)
     chosen = [page for page in pages if run_id in ("", page.parent.name)]
     if not chosen:
         known = ", ".join(page.parent.name for page in pages) or "none yet: run seakeep backtest"
         note(f"error: no such run {run_id!r}; runs: {known}")
         raise typer.Exit(Exit.NOT_FOUND)
-    page = chosen[-1]
-    summary = load_summary(page.parent)
-    emit(summary | {"report": str(page)}, lambda console: console.print(summary), as_json=as_json)
+    summary = load_summary(chosen[-1].parent) | {"report": str(chosen[-1])}
+    emit(summary, lambda console: _recall(console, summary), as_json=as_json)
+
+
+def _recall(console: "Console", summary: dict[str, Any]) -> None:
+    """The few lines that say which run it was; the page has the rest."""
+    symbols = ", ".join(summary["symbols"])
+    console.print(f"[bold]{summary['strategy']}[/] on {symbols}, {summary['interval']} bars", soft_wrap=True)
+    console.print(f"{summary['start']} to {summary['end']}, run {summary['run_id']}", soft_wrap=True)
+    gained, held = summary["total_return"], summary["buy_and_hold_return"]
+    console.print(f"return {gained:+.2%}, buy-and-hold {held:+.2%}, {summary['round_trips']} round trips")
+    console.print(f"[bold]report[/]  {summary['report']}", soft_wrap=True)
+
+
+def _has_screen() -> bool:
+    """Whether a person sits before a desktop, so that a page may open."""
+    desktop = sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    return desktop and sys.stdout.isatty()
 
 
 def _settings(
@@ -129,8 +159,11 @@ def _settings(
     return loaded.settings
 
 
-def _show(result: "Result", page: Path, *, as_json: bool) -> None:
+def _show(log: "FilteringBoundLogger", result: "Result", page: Path, *, as_json: bool) -> None:
     from seakeep.backtest.saving import summary
+
+    data = summary(result) | {"report": str(page)}
+    log.info("result", **{key: data[key] for key in ("run_id", "final_equity", "fills", "digest", "report")})
 
     def render(console: "Console") -> None:
         from seakeep.backtest.terminal import tables
@@ -138,4 +171,4 @@ def _show(result: "Result", page: Path, *, as_json: bool) -> None:
         console.print(*tables(result), sep="\n")
         console.print(f"[bold]report[/]  {page}", soft_wrap=True)
 
-    emit(summary(result) | {"report": str(page)}, render, as_json=as_json)
+    emit(data, render, as_json=as_json)

@@ -1,0 +1,51 @@
+"""Machine words inside kernels: 32-bit integer steps and the bits of a float32.
+
+Numba widens uint32 arithmetic to 64 bits, which halves the lanes of a vector; these keep it at 32. They exist only
+inside a kernel.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+__all__ = ["add32", "and32", "as_float", "as_int", "as_word", "or32", "sar32", "shl32", "shr32", "sub32", "to_float", "xor32"]
+
+_WORD, _FLOAT = ir.IntType(32), ir.FloatType()
+Emit = Callable[[Any, Any], Any]
+
+
+def _two(instruction: str) -> Any:
+    """The LLVM instruction of that name on two uint32."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def emit(typing_context: Any, left: Any, right: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return getattr(builder, instruction)(*values)
+
+        return types.uint32(types.uint32, types.uint32), build
+
+    return emit
+
+
+def _one(source: Any, target: Any, write: Emit) -> Any:
+    """A conversion of one value that keeps its 32 bits, or turns an int32 into the nearest float32."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def emit(typing_context: Any, value: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return write(builder, values[0])
+
+        return target(source), build
+
+    return emit
+
+
+add32, sub32, xor32, and32 = _two("add"), _two("sub"), _two("xor"), _two("and_")
+or32, shl32, shr32, sar32 = _two("or_"), _two("shl"), _two("lshr"), _two("ashr")
+as_int = _one(types.uint32, types.int32, lambda builder, x: x)
+to_float = _one(types.int32, types.float32, lambda builder, x: builder.sitofp(x, _FLOAT))
+as_float = _one(types.uint32, types.float32, lambda builder, x: builder.bitcast(x, _FLOAT))
+as_word = _one(types.float32, types.uint32, lambda builder, x: builder.bitcast(x, _WORD))
