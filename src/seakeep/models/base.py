@@ -12,6 +12,7 @@ __all__ = ["EXPERTS", "Expert"]
 
 
 @dataclass_transform(kw_only_default=True)
+@dataclass(kw_only=True)
 class Expert(ABC):
     """An expert: annotated class attributes are its keyword parameters, what it learns ends in `_`.
 

@@ -8,12 +8,13 @@ unit persistence) is reached exactly, and a step is only ever shortened to raise
 """
 
 import numpy as np
+from scipy.special import digamma
 
 from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
-from seakeep.stats.recursions import likelihood
+from seakeep.stats.recursions import ROWS, likelihood
 
-__all__ = ["CONVERGED", "STALLED", "UNFINISHED", "ascend", "bounded_step"]
+__all__ = ["CONVERGED", "STALLED", "UNFINISHED", "ascend", "bounded_step", "curvature"]
 
 CONVERGED, STALLED, UNFINISHED = 0, 1, 2
 """How an ascent ended: at a maximum, where no step helps, or out of passes."""
@@ -69,7 +70,7 @@ def ascend(
 
     `design` (6, k) makes `theta` of the free parameters; they stay where `bounds` (m, k) free <= `limits` (m,).
     """
-    k, work, score, information = len(start), np.empty((8, len(x))), np.empty(6), np.empty((6, 6))
+    k, work, score, information = len(start), np.empty((ROWS, len(x))), np.empty(6), np.empty((6, 6))
     free, passes, rest = start.copy(), 1, np.zeros((k, k))
     best = likelihood(x, _times(design, free), egarch, presample, work, score, information)
     slope, expected = _times(design.T, score), _through(design, information)
@@ -131,3 +132,36 @@ def _through(design: Float64, information: Float64) -> Float64:
     for p in range(k):
         out[:, p] = _times(design.T, half[:, p])
     return out
+
+
+def curvature(
+    x: Float64, free: Float64, design: Float64, egarch: bool, presample: Float64
+) -> tuple[Float64, Float64]:
+    """Minus the Hessian (k, k) of the log-likelihood, by central differences of its score, and the scores (n, k)."""
+    work, score, information = np.empty((ROWS, len(x))), np.empty(6), np.empty((6, 6))
+    likelihood(x, design @ free, egarch, presample, work, score, information)
+    scores = _rows(x, design @ free, work) @ design
+    sizes = 1e-4 / np.sqrt(np.diag(design.T @ information @ design))
+    hessian = np.empty((len(free), len(free)))
+    for i, size in enumerate(sizes):
+        ends = []
+        for sign in (1.0, -1.0):
+            moved = free.copy()
+            moved[i] += sign * size
+            likelihood(x, design @ moved, egarch, presample, work, score, information)
+            ends.append(design.T @ score)
+        hessian[i] = (ends[1] - ends[0]) / (2 * size)
+    return 0.5 * (hessian + hessian.T), scores
+
+
+def _rows(x: Float64, theta: Float64, work: Float64) -> Float64:
+    """Scores (n, 6) of single observations, from the rows a pass left behind."""
+    slopes, weight, direct, h = work[:5], work[5], work[6], work[7]
+    scores = np.zeros((len(x), 6))
+    scores[:, :5] = (slopes * weight).T
+    scores[:, 0] += direct
+    if theta[5] > 0:
+        nu = 1 / theta[5]
+        excess = 2 * weight + 1 - (nu - 2) * np.log1p((x - theta[0]) ** 2 / h / (nu - 2)) - 1
+        scores[:, 5] = -0.5 * nu**2 * (digamma((nu + 1) / 2) - digamma(nu / 2) + excess / (nu - 2))
+    return scores

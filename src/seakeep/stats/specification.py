@@ -135,6 +135,20 @@ class Specification:
             slopes[-1, -1] = -1 / free[-1] ** 2
         return slopes
 
+    def edges(self, free: Float64) -> tuple[str, ...]:
+        """A sentence for each bound that holds the free parameters."""
+        theta = self.design @ free
+        held = [(theta[5] * MOST_NU < 1 + 1e-6, f"nu is at {MOST_NU:g}: the errors cannot be told from normal ones")]
+        held = held if "nu" in self.names else []
+        if self.egarch:
+            ends = [(self.limits[1] - theta[4] < 1e-6, "beta is at its bound: the log variance returns to no level")]
+        else:
+            zeros = (("omega", theta[1] - LEAST_VARIANCE), ("beta", theta[4]))
+            ends = [(value < 1e-9, f"{name} is at its bound of zero") for name, value in zeros]
+            ends.append((min(theta[2:4]) < 1e-9, "the response to a rise or a fall of the price is at its bound of zero"))
+            ends.append((self.limits[4] - self.bounds[4] @ free < 1e-6, "the persistence is at its bound"))
+        return tuple(text for is_held, text in ends + held if is_held)
+
     def touched(self, free: Float64) -> Float64:
         """The bounds (t, k) that the free parameters lie on."""
         return self.bounds[self.limits - self.bounds @ free < 1e-9]

@@ -10,7 +10,9 @@ returns", Econometrica 59 (1991); Bollerslev and Wooldridge, Econometric Reviews
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import msgspec
 import numpy as np
@@ -19,10 +21,10 @@ from scipy.linalg import null_space
 from seakeep.core.errors import ConfigError, ConvergenceError, DataError, NotEnoughHistory
 from seakeep.core.market import Float64
 from seakeep.core.registry import nearest
-from seakeep.core.units import DAY_MS, YEAR_MS
+from seakeep.stats.forecasting import TermStructure, expected_variances, rescale
 from seakeep.stats.recursions import ROWS, ewma_variances, lanes, likelihood, sweep
-from seakeep.stats.scoring import CONVERGED, STALLED, ascend
-from seakeep.stats.specification import LEAST_NU, MOST_NU, Garch, Specification, specify
+from seakeep.stats.scoring import CONVERGED, STALLED, ascend, curvature
+from seakeep.stats.specification import Garch, Specification, specify
 
 __all__ = [
     "MIN_EWMA",
@@ -44,54 +46,13 @@ MIN_EWMA = 20
 """Fewer returns leave an average that is mostly its first value."""
 PRESAMPLES = ("backcast", "sample")
 
-_ALPHAS = np.tile([0.03, 0.08, 0.15, 0.3], 5)
-_BETAS = np.repeat([0.4, 0.7, 0.9, 0.97, 0.995], 4) - np.minimum(_ALPHAS, 0.35)
+LEAST_PRESAMPLE = 1e-8
+"""Smallest presample variance as a share of the variance: a series may begin with a standstill."""
 
-
-def rescale(sigma: Float64 | float, from_ms: int, to_ms: int = YEAR_MS) -> Float64 | float:
-    """Volatility of a period of `to_ms` from that of one of `from_ms`, by the square root of time.
-
-    Holds for returns that do not depend on each other and have one variance; a `TermStructure` needs neither.
-
-    >>> round(rescale(0.80, YEAR_MS, DAY_MS), 6)
-    0.041874
-
-    Raises: ValueError for a period that is not positive.
-    """
-    if not (from_ms > 0 and to_ms > 0):
-        raise ValueError(f"periods must be positive, got {from_ms} and {to_ms} ms")
-    return sigma * math.sqrt(to_ms / from_ms)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TermStructure:
-    """Expected variance of each of the next h bars, (h,), in the square of the returns' unit."""
-
-    variance: Float64
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def cumulative(self) -> Float64:
-        """Variance of the sum of the next 1, 2, ... h returns (h,)."""
-        return np.asarray(np.cumsum(self.variance))
-
-    @property
-    def horizon(self) -> Float64:
-        """Volatility of the sum of the next 1, 2, ... h returns (h,)."""
-        return np.sqrt(self.cumulative)
-
-    @property
-    def per_bar(self) -> Float64:
-        """Root of the average variance of the next 1, 2, ... h bars (h,): a volatility per bar."""
-        return np.asarray(np.sqrt(self.cumulative / np.arange(1, len(self.variance) + 1)))
-
-    def per_day(self, interval_ms: int) -> Float64:
-        """`per_bar` in units of a day of 24 hours, for bars of `interval_ms`."""
-        return np.asarray(rescale(self.per_bar, interval_ms, DAY_MS))
-
-    def per_year(self, interval_ms: int) -> Float64:
-        """`per_bar` in units of a year of 365 days, for bars of `interval_ms`."""
-        return np.asarray(rescale(self.per_bar, interval_ms, YEAR_MS))
+_ALPHAS = np.tile([0.03, 0.08, 0.15, 0.3], 4)
+_BETAS = np.repeat([0.6, 0.9, 0.97, 0.995], 4) - _ALPHAS
+_EGARCH_STARTS = ((0.2, 0.0, 0.95), (0.1, -0.05, 0.98), (0.3, 0.0, 0.8))
+"""(alpha, gamma, beta) to climb from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +71,7 @@ class Ewma:
 
     def forecast(self, h: int) -> TermStructure:
         """The same variance for every bar: an average that forgets has no level to return to."""
-        return TermStructure(np.full(_horizon(h), self.next_variance))
+        return expected_variances(Garch(0.0, 1 - self.decay, self.decay), self.next_variance, h)
 
 
 class StandardErrors(msgspec.Struct, frozen=True):
@@ -159,31 +120,8 @@ class GarchFit:
         return specify(self.params.model, self.params.errors, self.max_persistence)
 
     def forecast(self, h: int) -> TermStructure:
-        """Expected variances of the next h bars, (h,).
-
-        GARCH and GJR: omega + persistence times the one before. EGARCH with normal errors: Nelson's closed form. With
-        t errors no finite expectation exists beyond one bar: the residuals of the sample stand for the errors.
-
-        Raises: ValueError if h is below 1.
-        """
-        if self.params.model == "egarch":
-            return self._log_forecast(_horizon(h))
-        variance = np.empty(_horizon(h))
-        variance[0], p = self.next_variance, self.params.persistence
-        for k in range(1, h):
-            variance[k] = self.params.omega + p * variance[k - 1]
-        unsettled = ("the persistence is not below 1: the forecast returns to no long-run level",) if p >= 1 else ()
-        return TermStructure(variance, unsettled)
-
-    def _log_forecast(self, h: int) -> TermStructure:
-        garch, ahead = self.params, np.arange(h)
-        weights = garch.beta ** ahead[:-1]
-        student = garch.errors == "t"
-        moments = garch.news_moment(weights) if not student else _sample_moment(garch, self.residuals, weights)
-        drift = np.concatenate([[0.0], np.cumsum(garch.omega * weights + np.log(moments))])
-        variance = np.exp(garch.beta**ahead * math.log(self.next_variance) + drift)
-        replaced = ("t errors have no finite expected variance here: the residuals of the sample stand for them",)
-        return TermStructure(variance, replaced if student and h > 1 else ())
+        """Expected variances of the next h bars, (h,); see `expected_variances`. Raises: ValueError if h is below 1."""
+        return expected_variances(self.params, self.next_variance, h, self.residuals)
 
     def standard_errors(self, robust: bool = True) -> StandardErrors:
         """Errors of the parameters: sandwich (right for any error distribution) or inverse Hessian.
@@ -193,17 +131,15 @@ class GarchFit:
         Raises: ConvergenceError if the likelihood is flat in some direction.
         """
         form, scale = self._specification, float(self.returns.std())
-        free = form.free(self.params, scale)
-        x, start = self.returns / scale, _presample(self.returns, self.presample, scale)
-        hessian, scores = _curvature(x, free, form, start)
-        inside = null_space(form.touched(free)) if len(form.touched(free)) else np.eye(len(free))
-        curvature = inside.T @ hessian @ inside
-        if not np.isfinite(curvature).all() or np.linalg.eigvalsh(curvature).min() <= 0:
+        free, presample = form.free(self.params, scale), _presample(self.returns, self.presample, scale)
+        hessian, scores = curvature(self.returns / scale, free, form.design, form.egarch, presample)
+        touched = form.touched(free)
+        inside = null_space(touched) if len(touched) else np.eye(len(free))
+        inner = inside.T @ hessian @ inside
+        if not np.isfinite(inner).all() or np.linalg.eigvalsh(inner).min() <= 0:
             raise ConvergenceError("the likelihood is flat at its maximum", value=form.names, remedy="use more returns")
-        bread = inside @ np.linalg.inv(curvature) @ inside.T
-        covariance = bread @ (scores.T @ scores) @ bread if robust else bread
-        slopes = form.slopes(free, scale)
-        covariance = slopes @ covariance @ slopes.T
+        slopes = form.slopes(free, scale) @ inside @ np.linalg.inv(inner) @ inside.T
+        covariance = slopes @ (scores.T @ scores if robust else hessian) @ slopes.T
         variances = np.where(np.abs(inside).max(axis=1) > 1e-9, np.diag(covariance), np.nan)
         errors = dict(zip(form.names, np.sqrt(variances).tolist(), strict=True))
         return StandardErrors("sandwich" if robust else "hessian", errors, covariance)
@@ -235,19 +171,20 @@ def ewma(returns: Float64, decay: float = 0.94, first: float | None = None) -> E
     Raises: NotEnoughHistory below 20 returns, DataError if one is not finite or all are zero, ValueError for a decay
     outside (0, 1).
     """
-    x = _checked(returns, MIN_EWMA, "an exponentially weighted volatility")
+    x, _ = _checked(returns, MIN_EWMA, "an exponentially weighted volatility")
     if not 0 < decay < 1:
         raise ValueError(f"decay must be in (0, 1), got {decay}")
     squares = x * x
-    start = float(_backcast(squares)) if first is None else first
-    if not (start > 0 and squares.any()):
+    start = _backcast(squares) if first is None else first
+    if not start > 0:
         raise DataError("no variance to start from: the first returns are all zero", remedy="pass first > 0")
     variances = ewma_variances(squares, decay, start)
     sigma = np.sqrt(variances[:-1])
     residuals = x / sigma
     kurtosis = float((residuals**4).mean() / (residuals**2).mean() ** 2)
     error = 0.5 * math.sqrt(max(kurtosis - 1, 0.0) * (1 - decay) / (1 + decay))
-    return Ewma(_frozen(sigma), _frozen(residuals), float(variances[-1]), decay, len(x), error)
+    sigma.flags.writeable = residuals.flags.writeable = False
+    return Ewma(sigma, residuals, float(variances[-1]), decay, len(x), error)
 
 
 def fit_garch(
@@ -273,19 +210,84 @@ def fit_garch(
     unknown name, ConvergenceError if no maximum is reached from any start.
     """
     form = specify(model, errors, max_persistence)
-    x = _checked(returns, MIN_GARCH, "a GARCH fit")
-    scale = float(x.std())
-    if not scale > 1e-12 * float(np.abs(x).max()):
-        raise DataError("the returns do not vary", value=float(x[0]), remedy="a volatility model needs moving prices")
-    y, before, ended = x / scale, _presample(x, presample, scale), STALLED
-    known = start is not None and start.model == model and start.errors == errors
-    starts = [form.free(start, scale)] if start is not None and known else []
-    for free in [*starts, *(_starts(y, form) if not starts else [])]:
+    x, scale = _checked(returns, MIN_GARCH, "a GARCH fit")
+    y, before = x / scale, _presample(x, presample, scale)
+    warm = start is not None and (start.model, start.errors) == (model, errors)
+    for free in chain([form.free(start, scale)] if start and warm else [], _starts(y, form, before)):
         found, best, passes, ended = ascend(y, free, form.design, form.bounds, form.limits, form.egarch, before)
         if ended == CONVERGED and math.isfinite(best):
-            warnings = _edges(form.garch(found, scale), form, found)
-            return _describe(x, form, found, (scale, presample, max_persistence, passes, warnings))
-    if starts:
-        return fit_garch(returns, model, errors, None, presample, max_persistence)
+            return _fit(x, scale, form.garch(found, scale), presample, (passes, max_persistence, form.edges(found)))
     why = "no step raises the likelihood" if ended == STALLED else "the passes were used up"
-    raise ConvergenceError(f"{model} with {errors} errors: {why}", value=f"n={len(x)}", remedy="try model='garch'")
+    raise ConvergenceError(f"{model} with {errors} errors on {len(x)} returns: {why}", remedy="try model='garch'")
+
+
+def filter_garch(returns: Float64, params: Garch, presample: str = "backcast") -> GarchFit:
+    """Run given parameters over returns (n,) without estimating: `sigma`, `residuals` and the next variance.
+
+    Raises: NotEnoughHistory below 2 returns, DataError if one is not finite, they do not vary or the parameters make
+    a variance that is not positive.
+    """
+    x, scale = _checked(returns, 2, "a GARCH filter")
+    return _fit(x, scale, params, presample, (0, max(1.0, params.persistence), ()))
+
+
+def _fit(x: Float64, scale: float, params: Garch, presample: str, how: tuple[int, float, tuple[str, ...]]) -> GarchFit:
+    passes, max_persistence, warnings = how
+    form, work = specify(params.model, params.errors, max_persistence), np.empty((ROWS, len(x)))
+    theta, score, information = form.design @ form.free(params, scale), np.empty(6), np.empty((6, 6))
+    before = _presample(x, presample, scale)
+    value = likelihood(x / scale, theta, form.egarch, before, work, score, information)
+    after = sweep(x / scale, theta, form.egarch, before, work)[-1]
+    sigma = np.sqrt(work[7]) * scale
+    if not (math.isfinite(value) and np.isfinite(sigma).all()):
+        raise DataError("the parameters make a variance that is not positive and finite", value=params)
+    residuals = (x - params.mu) / sigma
+    for column in (sigma, residuals, x):
+        column.flags.writeable = False
+    loglikelihood = float(value) - len(x) * math.log(scale)
+    state = (sigma, residuals, float(after) * scale**2, len(x), passes, presample, warnings)
+    return GarchFit(params, loglikelihood, *state, x, max_persistence)
+
+
+def _checked(returns: Float64, least: int, what: str) -> tuple[Float64, float]:
+    """A copy of the returns, and their standard deviation."""
+    x = np.array(returns, np.float64)
+    if x.ndim != 1:
+        raise ValueError(f"{what} needs returns of shape (n,), got {x.shape}")
+    if len(x) < least:
+        raise NotEnoughHistory(f"{what} needs at least {least} returns", value=len(x), remedy="load a longer history")
+    if not np.isfinite(x).all():
+        row = int(np.argmin(np.isfinite(x)))
+        raise DataError(f"return {row} is not a finite number", value=float(x[row]), remedy="fill or drop the gap")
+    scale = float(x.std())
+    if not scale > 1e-12 * float(np.abs(x).max()):
+        raise DataError("the returns do not vary", value=float(x[0]), remedy="a volatility needs moving prices")
+    return x, scale
+
+
+def _backcast(squares: Float64) -> float:
+    weights = 0.94 ** np.arange(min(75, len(squares)))
+    return float(squares[: len(weights)] @ weights / weights.sum())
+
+
+def _presample(x: Float64, kind: str, scale: float) -> Float64:
+    """(v, s, m) such that the variance before the first scaled return is v + s (m - mu)^2."""
+    if kind not in PRESAMPLES:
+        raise ConfigError("unknown presample", value=kind, remedy=nearest(kind, PRESAMPLES))
+    mean = float(x.mean())
+    if kind == "sample":
+        return np.array([1.0, 1.0, mean / scale])
+    return np.array([max(_backcast(((x - mean) / scale) ** 2), LEAST_PRESAMPLE), 0.0, 0.0])
+
+
+def _starts(y: Float64, form: Specification, presample: Float64) -> Iterator[Float64]:
+    """Free parameters (k,) to climb from, the most likely first."""
+    mean, nu = float(y.mean()), 8.0 if "nu" in form.names else math.inf
+    if form.egarch:
+        guesses = [Garch((1 - b) * -0.1, a, b, g, mean, nu, "egarch") for a, g, b in _EGARCH_STARTS]
+    else:
+        tilt = float(form.model == "gjr")
+        order = np.argsort(-lanes((y - mean) ** 2, _ALPHAS, _BETAS, 1.0))
+        pairs = [(float(_ALPHAS[i]), float(_BETAS[i])) for i in order[:3]]
+        guesses = [Garch(1 - a - b, a * (1 - tilt / 2), b, a * tilt, mean, nu, form.model) for a, b in pairs]
+    yield from (form.free(guess, 1.0) for guess in guesses)

@@ -1,0 +1,70 @@
+"""Every registered expert and strategy obeys the four laws on rows of a synthetic market."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from seakeep.core.beliefs import FeatureFrame
+from seakeep.core.market import BarFrame, Float64
+from seakeep.data.synthetic import SyntheticParams, generate
+from seakeep.features import checks
+from seakeep.features.frame import build
+from seakeep.features.labels import forward_return
+from seakeep.models import EXPERTS, Expert
+from seakeep.strategy import STRATEGIES
+
+SYMBOL = "BTC/USDT"
+CUTS = (700, 1111, 1999)
+
+
+def market(seed: int = 3) -> BarFrame:
+    made = generate(SyntheticParams(symbols=(SYMBOL,), delisted=None, interval="1h", days=100, seed=seed))
+    return made.frames[SYMBOL].rows(0, 2_000)
+
+
+def fitted(name: str, seed: int, bars: BarFrame) -> tuple[Expert, FeatureFrame]:
+    expert = EXPERTS[name]()
+    frame = build(bars, expert.features)
+    return expert.fit(frame, forward_return(bars.close, expert.horizon), seed), frame
+
+
+def part_of(frame: FeatureFrame, start: int, stop: int) -> FeatureFrame:
+    return FeatureFrame(frame.symbol, frame.ts[start:stop], frame.names, frame.values[start:stop])
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_every_expert_obeys_the_four_laws(name: str) -> None:
+    expert, frame = fitted(name, 1, market())
+
+    def over(start: int, stop: int) -> Float64:
+        return expert.predict(part_of(frame, start, stop))
+
+    warm = int(np.isfinite(frame.values).all(axis=1).argmax())
+    broken = [
+        *checks.prefix_law(name, over, len(frame), CUTS),
+        *checks.lookback_law(name, over, len(frame), expert.lookback, CUTS),
+        *checks.shape_law(name, over, len(frame), warm),
+        *checks.seed_law(name, lambda seed: fitted(name, seed, market())[0].predict(frame), 5),
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_obeys_the_four_laws(name: str) -> None:
+    strategy = STRATEGIES[name]()
+    frame = build(market(), strategy.features)
+    nobody: Mapping[str, Float64] = {}
+
+    def over(start: int, stop: int) -> Float64:
+        return strategy.score(part_of(frame, start, stop), nobody)
+
+    warm = int(np.isfinite(frame.values).all(axis=1).argmax())
+    broken = [
+        *checks.prefix_law(name, over, len(frame), CUTS),
+        *checks.lookback_law(name, over, len(frame), strategy.lookback, CUTS),
+        *checks.shape_law(name, over, len(frame), warm),
+        *checks.seed_law(name, lambda seed: strategy.score(build(market(seed), strategy.features), nobody), 5),
+    ]
+    assert broken == []
+    assert np.nanmax(np.abs(over(0, len(frame)))) <= 1.0
