@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from seakeep.core.errors import LedgerError
 from seakeep.ledger.journal import Ledger
 from tests.integration.desk import market, stock
 
@@ -57,11 +58,12 @@ def trading(home: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def entries(home: Path) -> int:
-    path = home / "ledger.db"
-    if not path.exists() or not path.stat().st_size:
+    """Durable entries of the ledger; none while it is being made."""
+    try:
+        with Ledger.open(home / "ledger.db", readonly=True) as ledger:
+            return sum(run.head_seq for run in ledger.runs())
+    except LedgerError:
         return 0
-    with Ledger.open(path, readonly=True) as ledger:
-        return sum(run.head_seq for run in ledger.runs())
 
 
 def trade(home: Path) -> "subprocess.CompletedProcess[str]":

@@ -115,6 +115,12 @@ def finish(home: Path, undisturbed: Undisturbed) -> None:
     assert Path(answer["report"]).read_text("utf-8").rstrip().endswith("</html>")
 
 
+def tell(what: dict[str, int]) -> None:
+    """One line on stdout."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
 def hunt(home: Path, kills: int, rng: np.random.Generator) -> None:
     """Kill and restart until that many have died, then let the last one finish; a line of JSON for each child."""
     dead, seed, least, undisturbed = 0, 1, 0, Undisturbed(home, 1)
@@ -123,11 +129,11 @@ def hunt(home: Path, kills: int, rng: np.random.Generator) -> None:
         status = kill(pid, home, rng) if dead < kills else outcome(pid)
         if status == -signal.SIGKILL:
             dead, least = dead + 1, check(home, undisturbed, least)
-            print(json.dumps({"run": seed, "killed": dead, "entries": least}), flush=True)
+            tell({"run": seed, "killed": dead, "entries": least})
             continue
         assert status == 0, (home / "err.txt").read_text("utf-8")
         finish(home, undisturbed)
-        print(json.dumps({"run": seed, "trades": undisturbed.trades, "entries": least}), flush=True)
+        tell({"run": seed, "trades": undisturbed.trades, "entries": least})
         if dead == kills:
             return
         seed, least, undisturbed = seed + 1, 0, Undisturbed(home, seed + 1)

@@ -48,6 +48,8 @@ def kernel(
 
     def compiled(source: Callable[..., Any]) -> Any:
         flags = set(fastmath) or False
-        return numba.njit(cache=True, error_model="numpy", parallel=parallel, fastmath=flags, forceinline=inline)(source)
+        return numba.njit(cache=True, error_model="numpy", parallel=parallel, fastmath=flags, forceinline=inline)(
+            source
+        )
 
     return compiled if function is None else compiled(function)

@@ -22,7 +22,10 @@ class Decision(msgspec.Struct, frozen=True, tag="decision", tag_field="is"):
 
 
 class RiskSnapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="is"):
-    """The account as the gate sees it. Fractions of equity; losses and drawdowns are positive; None is "not known"."""
+    """The account as the gate sees it. Fractions of equity; losses and drawdowns are positive; None is "not known".
+
+    `breaker` is the state of the circuit breaker after it has seen these numbers.
+    """
 
     ts: int
     equity: float
@@ -35,6 +38,7 @@ class RiskSnapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="is"):
     volatility: float | None = None
     correlated_exposure: float | None = None
     p_ruin: float | None = None
+    breaker: str = "NORMAL"
 
 
 class RuleHit(msgspec.Struct, frozen=True):

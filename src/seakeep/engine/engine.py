@@ -90,13 +90,12 @@ class Engine:
         new_day = state.starts_day(event.ts)
         if event.ts < self.pipeline.trade_from:
             return _NOTHING
-        snapshot = self._measure(event.ts, new_day=new_day)
-        self._drive_breaker(snapshot, new_day=new_day)
+        snapshot = self._drive_breaker(self._measure(event.ts, new_day=new_day), new_day=new_day)
+        commands = self._withdraw()
         decisions = self._decisions(fresh, event.ts)
         if not decisions:
-            return StepResult((), (snapshot,))
+            return StepResult(tuple(commands), (snapshot,))
         verdicts = self._review(decisions, snapshot)
-        commands: list[Command] = []
         records: list[Record] = [snapshot, *decisions, *verdicts]
         for verdict in verdicts:
             if verdict.allowed:
@@ -123,13 +122,27 @@ class Engine:
         values = {symbol: m.qty * m.mark for symbol, m in state.markets.items() if m.qty}
         return measure(ts, equity, state.peak, state.day_open, values)
 
-    def _drive_breaker(self, snapshot: RiskSnapshot, *, new_day: bool) -> None:
+    def _drive_breaker(self, snapshot: RiskSnapshot, *, new_day: bool) -> RiskSnapshot:
+        """Tell the breaker what was measured; the snapshot with the state it is in now."""
         state = self.state
         if new_day:
             state.breaker = step(state.breaker, Breach.NEW_DAY)
         state.breaker = step(state.breaker, breach(snapshot, self.pipeline.limits))
-        if state.breaker is BreakerState.FLATTEN and not snapshot.exposure:
+        if state.breaker is BreakerState.FLATTEN and not snapshot.exposure and not self._adding():
             state.breaker = step(state.breaker, Breach.FLAT)
+        if state.breaker is BreakerState.NORMAL:
+            return snapshot
+        return msgspec.structs.replace(snapshot, breaker=state.breaker.value)
+
+    def _adding(self) -> list[Order]:
+        """Open orders that may still add risk."""
+        return [o for market in self.state.markets.values() for o in market.orders.values() if not o.reduce_only]
+
+    def _withdraw(self) -> list[Command]:
+        """A breaker that has tripped takes back what is on its way to add risk."""
+        if self.state.breaker is BreakerState.NORMAL:
+            return []
+        return [Cancel(order.id, order.symbol) for order in self._adding()]
 
     def _decisions(self, fresh: Sequence[Market], ts: int) -> list[Decision]:
         """What should change: the breaker's exits when it flattens, else what the strategy wants."""

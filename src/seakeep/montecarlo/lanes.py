@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from seakeep.core.jit import FUSED, kernel
 from seakeep.montecarlo.streams import LANES, exp_f32
 
-__all__ = ["DROP", "LOW", "RECOVERY", "ROWS", "TERMINAL", "UNDER", "Job", "follow", "open_lanes", "settle"]
+__all__ = ["DROP", "LOW", "RECOVERY", "ROWS", "TERMINAL", "UNDER", "Float32", "Job", "follow", "open_lanes", "settle"]
 
 Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
 
 TERMINAL, LOW, DROP, UNDER, RECOVERY = range(5)
 ROWS = 5
@@ -30,8 +31,8 @@ _X, _LOW, _PEAK, _DROP, _SINCE, _LONGEST, _TROUGH, _BACK = range(8)
 class Job(NamedTuple):
     """An order to a kernel. `tilt` (assets, padded steps), `factor` and `pull` (padded steps,), float32.
 
-    `out` (rows, paths) takes the results; `kept` (steps + 1, paths) every value, or has no rows. `first` is the number
-    of the first block, `timed` asks for the two times.
+    `out` (rows, paths) takes the results; `kept` (rows, paths) the values after the steps whose `row` (padded steps,) is not
+    negative, or has no rows. `first` is the number of the first block, `timed` asks for the two times.
     """
 
     seed: np.uint64
@@ -45,6 +46,7 @@ class Job(NamedTuple):
     pull: Float32
     out: Float32
     kept: Float32
+    row: Int32
 
 
 @kernel
@@ -122,8 +124,8 @@ def follow(job: Any, t: Any, place: Any, r: Any, state: Any) -> None:
         _one(tilt, job.factor, job.pull, t + k, r[k], state)
         if job.timed:
             _time(t + k, before, state)
-        if job.kept.shape[0]:
-            x, kept = state[_X], job.kept[t + k + 1, place : place + LANES]
+        if job.kept.shape[0] and job.row[t + k] >= 0:
+            x, kept = state[_X], job.kept[job.row[t + k], place : place + LANES]
             for j in range(LANES):
                 kept[j] = exp_f32(x[j])
 

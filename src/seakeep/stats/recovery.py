@@ -249,8 +249,9 @@ def max_drawdown_quantile(share: float, mean: float, std: float, horizon: float)
     def excess(depth: float) -> float:
         return 1 - share - float(drawdown_probability(depth, mean, std, horizon))
 
-    top = 8 * std * math.sqrt(horizon) + 2 * abs(mean) * horizon
-    return float(brentq(excess, 1e-3 * std * math.sqrt(horizon), top, xtol=1e-10 * top))
+    scale = std * math.sqrt(horizon)
+    bottom = 1e-3 * min(scale, std * std / abs(mean) if mean else scale)
+    return float(brentq(excess, bottom, 9 * scale + max(-mean, 0.0) * horizon, xtol=1e-10 * scale))
 
 
 def expected_max_drawdown(mean: float, std: float, horizon: float) -> float:
@@ -264,7 +265,8 @@ def expected_max_drawdown(mean: float, std: float, horizon: float) -> float:
     scale = std * math.sqrt(horizon)
     if mean == 0:
         return math.sqrt(math.pi / 2) * scale
-    top = 8 * scale + 2 * max(-mean, 0.0) * horizon
+    sure = max(0.0, -mean * horizon - 8 * scale)
+    half = (max(-mean, 0.0) * horizon + 8 * scale - sure) / 2
     nodes, weights = np.polynomial.legendre.leggauss(96)
-    depths = top * (nodes + 1) / 2
-    return float(top / 2 * sum(w * drawdown_probability(d, mean, std, horizon) for d, w in zip(depths, weights)))
+    chances = [drawdown_probability(sure + half * (x + 1), mean, std, horizon) for x in nodes]
+    return float(sure + half * np.dot(weights, chances))

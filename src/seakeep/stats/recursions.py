@@ -25,7 +25,8 @@ __all__ = ["MEAN_ABS", "ROWS", "ewma_variances", "lanes", "likelihood", "polygam
 MEAN_ABS = math.sqrt(2 / math.pi)
 """Mean of |z| for a standard normal."""
 ROWS = 8
-"""Rows of the work array: five slopes of log h, the weight of a slope in the score, the score of mu itself, and h."""
+"""Rows of the work array (8, n + 1): five slopes of log h, the weight of a slope in the score, the score of mu itself,
+and h, of which the last column holds the next."""
 
 
 @kernel
@@ -58,7 +59,7 @@ def lanes(squares: Float64, alpha: Float64, beta: Float64, first: float) -> Floa
 
 @kernel
 def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Float64) -> tuple[float, ...]:
-    """Fill `work` (8, n); return the sums of log h, log q, the score of mu, 1 / h and the weights, and the next h.
+    """Fill `work` (8, n + 1); return the sums of log h, log q, the score of mu, 1 / h and the weights.
 
     `presample` is (v, s, m): the variance before the first row is v + s (m - mu)^2. q is what Student's t makes of z:
     1 + z^2 / (nu - 2).
@@ -110,7 +111,8 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
             g1, g2, g3, g4 = carry * g1 + scale, carry * g2 + up * scale, carry * g3 + down * scale, carry * g4 + h * scale
             h = after
     sum_log_h, sum_log_q = sum_log_h + math.log(product_h), sum_log_q + math.log(product_q)
-    return sum_log_h, sum_log_q, sum_direct, sum_inverse, sum_weight, h
+    work[7, len(x)] = h
+    return sum_log_h, sum_log_q, sum_direct, sum_inverse, sum_weight
 
 
 @kernel
@@ -160,9 +162,9 @@ def _student(n: int, nu: float, log_q: float, pulled: float) -> tuple[float, ...
 def likelihood(
     x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Float64, score: Float64, information: Float64
 ) -> float:
-    """Log-likelihood of x (n,); fills `score` (6,), the expected `information` (6, 6) and `work` (8, n)."""
+    """Log-likelihood of x (n,); fills `score` (6,), the expected `information` (6, 6) and `work` (8, n + 1)."""
     n = len(x)
-    log_h, log_q, direct, inverse, weight, _ = sweep(x, theta, egarch, presample, work)
+    log_h, log_q, direct, inverse, weight = sweep(x, theta, egarch, presample, work)
     pulled = 2.0 * weight + n
     total, by_eta = -0.5 * (pulled + n * math.log(2.0 * math.pi)), 0.0
     spread, location, cross, own = 0.5, 1.0, 0.0, 1.0
@@ -170,10 +172,10 @@ def likelihood(
         total, by_eta, spread, location, cross, own = _student(n, 1.0 / theta[5], log_q, pulled)
     ones = np.ones(n if cross != 0.0 else 0)
     for i in range(5):
-        score[i] = _dot(work[i], work[5])
-        information[i, 5] = information[5, i] = cross * _dot(work[i], ones) if cross != 0.0 else 0.0
+        score[i] = _dot(work[i, :n], work[5, :n])
+        information[i, 5] = information[5, i] = cross * _dot(work[i, :n], ones) if cross != 0.0 else 0.0
         for j in range(i + 1):
-            information[i, j] = information[j, i] = spread * _dot(work[i], work[j])
+            information[i, j] = information[j, i] = spread * _dot(work[i, :n], work[j, :n])
     score[0] += direct
     information[0, 0] += location * inverse
     score[5], information[5, 5] = by_eta, n * own

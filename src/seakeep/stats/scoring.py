@@ -65,12 +65,15 @@ def ascend(
     limits: Float64,
     egarch: bool,
     presample: Float64,
+    work: Float64,
 ) -> tuple[Float64, float, int, int]:
     """Climb from free parameters `start` (k,): the maximum, its log-likelihood, the passes taken, how it ended.
 
+    `work` (8, n + 1) is left as the pass at the maximum made it.
+
     `design` (6, k) makes `theta` of the free parameters; they stay where `bounds` (m, k) free <= `limits` (m,).
     """
-    k, work, score, information = len(start), np.empty((ROWS, len(x))), np.empty(6), np.empty((6, 6))
+    k, score, information = len(start), np.empty(6), np.empty((6, 6))
     free, passes, rest = start.copy(), 1, np.zeros((k, k))
     best = likelihood(x, _times(design, free), egarch, presample, work, score, information)
     slope, expected = _times(design.T, score), _through(design, information)
@@ -90,6 +93,7 @@ def ascend(
             length *= 0.5
             passes += 1
         if not value > best:
+            best = likelihood(x, _times(design, free), egarch, presample, work, score, information)
             return free, best, passes, CONVERGED if promise < 1e-7 else STALLED
         before, slope = slope, _times(design.T, score)
         expected = _through(design, information)
@@ -138,7 +142,7 @@ def curvature(
     x: Float64, free: Float64, design: Float64, egarch: bool, presample: Float64
 ) -> tuple[Float64, Float64]:
     """Minus the Hessian (k, k) of the log-likelihood, by central differences of its score, and the scores (n, k)."""
-    work, score, information = np.empty((ROWS, len(x))), np.empty(6), np.empty((6, 6))
+    work, score, information = np.empty((ROWS, len(x) + 1)), np.empty(6), np.empty((6, 6))
     likelihood(x, design @ free, egarch, presample, work, score, information)
     scores = _rows(x, design @ free, work) @ design
     sizes = 1e-4 / np.sqrt(np.diag(design.T @ information @ design))
@@ -156,7 +160,7 @@ def curvature(
 
 def _rows(x: Float64, theta: Float64, work: Float64) -> Float64:
     """Scores (n, 6) of single observations, from the rows a pass left behind."""
-    slopes, weight, direct, h = work[:5], work[5], work[6], work[7]
+    slopes, weight, direct, h = work[:5, :-1], work[5, :-1], work[6, :-1], work[7, :-1]
     scores = np.zeros((len(x), 6))
     scores[:, :5] = (slopes * weight).T
     scores[:, 0] += direct

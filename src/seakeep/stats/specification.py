@@ -63,7 +63,7 @@ class Garch(msgspec.Struct, frozen=True):
     @property
     def long_run_variance(self) -> float:
         """Unconditional variance of a bar's return; inf where it does not exist (persistence of 1; egarch with t)."""
-        if self.persistence >= 1 or (self.model == "egarch" and self.errors == "t"):
+        if self.persistence > 1 - 1e-9 or (self.model == "egarch" and self.errors == "t"):
             return math.inf
         if self.model != "egarch":
             return self.omega / (1 - self.persistence)

@@ -22,7 +22,7 @@ from seakeep.core.errors import ConfigError, ConvergenceError, DataError, NotEno
 from seakeep.core.market import Float64
 from seakeep.core.registry import nearest
 from seakeep.stats.forecasting import TermStructure, expected_variances, rescale
-from seakeep.stats.recursions import ROWS, ewma_variances, lanes, likelihood, sweep
+from seakeep.stats.recursions import ROWS, ewma_variances, lanes, likelihood
 from seakeep.stats.scoring import CONVERGED, STALLED, ascend, curvature
 from seakeep.stats.specification import Garch, Specification, specify
 
@@ -211,12 +211,15 @@ def fit_garch(
     """
     form = specify(model, errors, max_persistence)
     x, scale = _checked(returns, MIN_GARCH, "a GARCH fit")
-    y, before = x / scale, _presample(x, presample, scale)
+    y, before, work = x / scale, _presample(x, presample, scale), np.empty((ROWS, len(x) + 1))
     warm = start is not None and (start.model, start.errors) == (model, errors)
-    for free in chain([form.free(start, scale)] if start and warm else [], _starts(y, form, before)):
-        found, best, passes, ended = ascend(y, free, form.design, form.bounds, form.limits, form.egarch, before)
+    for free in chain([form.free(start, scale)] if start and warm else [], _starts(y, form)):
+        found, best, passes, ended = ascend(y, free, form.design, form.bounds, form.limits, form.egarch, before, work)
         if ended == CONVERGED and math.isfinite(best):
-            return _fit(x, scale, form.garch(found, scale), presample, (passes, max_persistence, form.edges(found)))
+            found[np.abs(found) < 1e-12] = 0.0
+            params = form.garch(found, scale)
+            sides = _columns(x, scale, params, work), (len(x), passes, presample, form.edges(found))
+            return GarchFit(params, best - len(x) * math.log(scale), *sides[0], *sides[1], x, max_persistence)
     why = "no step raises the likelihood" if ended == STALLED else "the passes were used up"
     raise ConvergenceError(f"{model} with {errors} errors on {len(x)} returns: {why}", remedy="try model='garch'")
 
@@ -228,25 +231,23 @@ def filter_garch(returns: Float64, params: Garch, presample: str = "backcast") -
     a variance that is not positive.
     """
     x, scale = _checked(returns, 2, "a GARCH filter")
-    return _fit(x, scale, params, presample, (0, max(1.0, params.persistence), ()))
-
-
-def _fit(x: Float64, scale: float, params: Garch, presample: str, how: tuple[int, float, tuple[str, ...]]) -> GarchFit:
-    passes, max_persistence, warnings = how
-    form, work = specify(params.model, params.errors, max_persistence), np.empty((ROWS, len(x)))
-    theta, score, information = form.design @ form.free(params, scale), np.empty(6), np.empty((6, 6))
-    before = _presample(x, presample, scale)
-    value = likelihood(x / scale, theta, form.egarch, before, work, score, information)
-    after = sweep(x / scale, theta, form.egarch, before, work)[-1]
-    sigma = np.sqrt(work[7]) * scale
-    if not (math.isfinite(value) and np.isfinite(sigma).all()):
+    most = max(1.0, params.persistence)
+    form, work = specify(params.model, params.errors, most), np.empty((ROWS, len(x) + 1))
+    theta, before = form.design @ form.free(params, scale), _presample(x, presample, scale)
+    value = likelihood(x / scale, theta, form.egarch, before, work, np.empty(6), np.empty((6, 6)))
+    if not math.isfinite(value):
         raise DataError("the parameters make a variance that is not positive and finite", value=params)
+    columns = _columns(x, scale, params, work)
+    return GarchFit(params, value - len(x) * math.log(scale), *columns, len(x), 0, presample, (), x, most)
+
+
+def _columns(x: Float64, scale: float, params: Garch, work: Float64) -> tuple[Float64, Float64, float]:
+    """Volatility (n,), residuals (n,) and the next variance, from the rows of the last pass."""
+    sigma = np.sqrt(work[7, :-1]) * scale
     residuals = (x - params.mu) / sigma
     for column in (sigma, residuals, x):
         column.flags.writeable = False
-    loglikelihood = float(value) - len(x) * math.log(scale)
-    state = (sigma, residuals, float(after) * scale**2, len(x), passes, presample, warnings)
-    return GarchFit(params, loglikelihood, *state, x, max_persistence)
+    return sigma, residuals, float(work[7, -1]) * scale**2
 
 
 def _checked(returns: Float64, least: int, what: str) -> tuple[Float64, float]:
@@ -280,7 +281,7 @@ def _presample(x: Float64, kind: str, scale: float) -> Float64:
     return np.array([max(_backcast(((x - mean) / scale) ** 2), LEAST_PRESAMPLE), 0.0, 0.0])
 
 
-def _starts(y: Float64, form: Specification, presample: Float64) -> Iterator[Float64]:
+def _starts(y: Float64, form: Specification) -> Iterator[Float64]:
     """Free parameters (k,) to climb from, the most likely first."""
     mean, nu = float(y.mean()), 8.0 if "nu" in form.names else math.inf
     if form.egarch:

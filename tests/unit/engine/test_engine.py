@@ -9,11 +9,12 @@ import pytest
 from seakeep.core.errors import ConfigError, UnknownOrder
 from seakeep.core.events import Accepted, Canceled, Control, Filled, Slice, Submit
 from seakeep.core.orders import Order, OrderType, Side, Status
-from seakeep.core.verdicts import Decision, Outcome, RiskVerdict
+from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict
 from seakeep.engine.engine import Engine
 from seakeep.engine.run import run
 from seakeep.risk.breaker import BreakerState
 from seakeep.risk.limits import Limits
+from seakeep.risk.sizing import Sizing
 from seakeep.risk.stops import StopParams
 from tests.unit.engine.scenes import HOUR, PERP, Kept, bars, pipeline, play
 
@@ -79,6 +80,20 @@ def test_a_drawdown_closes_everything_and_latches_until_a_written_reset() -> Non
     assert halted, "the strategy still wants to buy, and each wish is answered"
     engine.process(Control(8 * HOUR, "reset-breaker", "reviewed"))
     assert engine.state.breaker is BreakerState.NORMAL
+
+
+def test_a_tripped_breaker_takes_back_what_is_still_on_its_way_to_add() -> None:
+    tight = pipeline(
+        limits=Limits(max_weight=0.5, max_daily_loss=0.0001), sizing=Sizing(method="fixed", fixed_weight=0.5)
+    )
+    thin = replace(bars([99, 101, 101, 100.5, 101, 101, 101]), volume=np.array([1e6, 1e6, 20, 20, 20, 20, 20]))
+    engine, journal, _ = play(tight, thin)
+    states = [s.breaker for s in journal.records(RiskSnapshot)]  # type: ignore[attr-defined]
+    tripped = (states.index("REDUCE_ONLY") + 1) * HOUR
+    bought = [e.fill.ts for e in journal.events(Filled) if e.fill.side is Side.BUY]  # type: ignore[attr-defined]
+    assert bought
+    assert max(bought) < tripped
+    assert engine.state.markets["BTC/USDT"].held == 1
 
 
 def test_a_daily_loss_stops_new_risk_until_midnight() -> None:
