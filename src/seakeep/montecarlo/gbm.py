@@ -26,7 +26,7 @@ __all__ = ["Gbm", "fit_gbm"]
 
 @kernel
 def _block(job: Any, b: Any) -> None:
-    stream, z, paths = seed_block(job, job.first + b), np.empty((4, LANES), np.float32), open_lanes()
+    stream, z, paths = seed_block(job, job.first + b), np.empty((4, LANES), np.float32), open_lanes(0.0)
     for t in range(0, job.steps, 4):
         fill_normals(job, job.first + b, t, stream, z)
         follow(job, t, b * LANES, z, paths)

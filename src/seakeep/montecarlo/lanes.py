@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seakeep.core.jit import FUSED, kernel
 from seakeep.montecarlo.streams import LANES, exp_f32
 
-__all__ = ["DROP", "LOW", "RECOVERY", "ROWS", "TERMINAL", "UNDER", "Float32", "Job", "follow", "open_lanes", "settle"]
+__all__ = ["DROP", "END", "LOW", "PATH", "RECOVERY", "ROWS", "TERMINAL", "TIMES", "UNDER", "Float32", "Job", "follow", "mark", "open_lanes", "settle", "settle_values"]
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -25,6 +25,9 @@ ROWS = 5
 """Rows of what a path leaves: end value, lowest value, largest drawdown, longest time below a peak, time it took to
 recover from the deepest fall (steps; infinite if it did not)."""
 
+END, PATH, TIMES = range(3)
+"""How much of a path is measured."""
+
 _X, _LOW, _PEAK, _DROP, _SINCE, _LONGEST, _TROUGH, _BACK = range(8)
 
 
@@ -32,7 +35,7 @@ class Job(NamedTuple):
     """An order to a kernel. `tilt` (assets, padded steps), `factor` and `pull` (padded steps,), float32.
 
     `out` (rows, paths) takes the results; `kept` (rows, paths) the values after the steps whose `row` (padded steps,) is not
-    negative, or has no rows. `first` is the number of the first block, `timed` asks for the two times.
+    negative, or has no rows. `first` is the number of the first block. `detail` is how much is asked: END, PATH or TIMES.
     """
 
     seed: np.uint64
@@ -40,7 +43,7 @@ class Job(NamedTuple):
     mirror: bool
     first: int
     steps: int
-    timed: bool
+    detail: int
     tilt: Float32
     factor: Float32
     pull: Float32
@@ -50,9 +53,11 @@ class Job(NamedTuple):
 
 
 @kernel
-def open_lanes() -> Any:
-    """State of a block of paths at their start (8, LANES)."""
-    return np.zeros((8, LANES), np.float32)
+def open_lanes(start: Any) -> Any:
+    """State (8, LANES) of a block of paths at their start: 0 if they are followed in logs, 1 if in values."""
+    state = np.zeros((8, LANES), np.float32)
+    state[: _PEAK + 1] = float32(start)
+    return state
 
 
 @kernel(fastmath=FUSED)
@@ -115,14 +120,14 @@ def _one(tilt: Any, factor: Any, pull: Any, t: Any, r: Any, state: Any) -> None:
 def follow(job: Any, t: Any, place: Any, r: Any, state: Any) -> None:
     """Take the log returns `r` (4, LANES) of steps t .. t + 3; `place` is where the block's paths lie in `out`."""
     tilt = job.tilt[0]
-    if not job.timed and job.kept.shape[0] == 0:
+    if job.detail < TIMES and job.kept.shape[0] == 0:
         _four(tilt, job.factor, job.pull, t, r, state)
         return
     before = np.empty((2, LANES), np.float32)
     for k in range(min(4, job.steps - t)):
         before[0], before[1] = state[_PEAK], state[_DROP]
         _one(tilt, job.factor, job.pull, t + k, r[k], state)
-        if job.timed:
+        if job.detail == TIMES:
             _time(t + k, before, state)
         if job.kept.shape[0] and job.row[t + k] >= 0:
             x, kept = state[_X], job.kept[job.row[t + k], place : place + LANES]
@@ -130,15 +135,49 @@ def follow(job: Any, t: Any, place: Any, r: Any, state: Any) -> None:
                 kept[j] = exp_f32(x[j])
 
 
+@kernel
+def _settle_times(job: Any, place: Any, state: Any) -> None:
+    """Write the two times of the paths of a block."""
+    for j in range(LANES):
+        waited = float32(np.inf) if state[_BACK, j] == float32(0.0) else state[_BACK, j]
+        job.out[UNDER, place + j] = state[_LONGEST, j]
+        job.out[RECOVERY, place + j] = waited if state[_TROUGH, j] > float32(0.0) else float32(0.0)
+
+
 @kernel(fastmath=FUSED)
 def settle(job: Any, place: Any, state: Any) -> None:
     """Write what the paths of a block leave: values relative to a start of 1, drawdown as a positive fraction."""
     for j in range(LANES):
         job.out[TERMINAL, place + j] = exp_f32(state[_X, j])
-        job.out[LOW, place + j] = exp_f32(state[_LOW, j])
-        job.out[DROP, place + j] = float32(1.0) - exp_f32(-state[_DROP, j])
-    if job.timed:
+    if job.detail >= PATH:
         for j in range(LANES):
-            waited = float32(np.inf) if state[_BACK, j] == float32(0.0) else state[_BACK, j]
-            job.out[UNDER, place + j] = state[_LONGEST, j]
-            job.out[RECOVERY, place + j] = waited if state[_TROUGH, j] > float32(0.0) else float32(0.0)
+            job.out[LOW, place + j] = exp_f32(state[_LOW, j])
+            job.out[DROP, place + j] = float32(1.0) - exp_f32(-state[_DROP, j])
+    if job.detail == TIMES:
+        _settle_times(job, place, state)
+
+
+@kernel(fastmath=FUSED)
+def mark(job: Any, t: Any, place: Any, state: Any) -> None:
+    """Take a value, rather than log returns, after step t: the lanes of `state[0]` hold it already."""
+    before = np.empty((2, LANES), np.float32)
+    before[0], before[1] = state[_PEAK], state[_DROP]
+    x, low, peak, drop = state[_X], state[_LOW], state[_PEAK], state[_DROP]
+    for j in range(LANES):
+        low[j], peak[j] = min(low[j], x[j]), max(peak[j], x[j])
+        drop[j] = max(drop[j], float32(1.0) - x[j] / peak[j])
+    if job.detail == TIMES:
+        _time(t, before, state)
+    if job.kept.shape[0] and job.row[t] >= 0:
+        job.kept[job.row[t], place : place + LANES] = x
+
+
+@kernel
+def settle_values(job: Any, place: Any, state: Any) -> None:
+    """As `settle`, for lanes that hold values."""
+    job.out[TERMINAL, place : place + LANES] = state[_X]
+    if job.detail >= PATH:
+        job.out[LOW, place : place + LANES] = state[_LOW]
+        job.out[DROP, place : place + LANES] = state[_DROP]
+    if job.detail == TIMES:
+        _settle_times(job, place, state)

@@ -7,7 +7,7 @@ Blocks of paths are dealt to threads; each owns its stream, so the bits do not d
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 import numba
@@ -22,6 +22,9 @@ __all__ = ["BATCH", "Model", "Outcomes", "Run", "replay", "simulate", "trace"]
 
 BATCH = 32 * LANES
 """Paths come in multiples of this: 32 batches of whole blocks give every statistic its Monte Carlo error."""
+
+
+_ROWS = {"end": LOW, "path": UNDER, "times": ROWS}
 
 
 class Model(Protocol):
@@ -46,14 +49,15 @@ class Model(Protocol):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """How to simulate. `paths` is rounded up to a multiple of `BATCH`.
 
-    `timed` also measures how long paths stay down; `antithetic` gives each path a mirror image; `fast` takes the
+    `detail` is how much of a path is measured: its end, also its low and
+    drawdown, also how long it stayed down; `antithetic` gives each path a mirror image; `fast` takes the
     xoshiro stream instead of Philox; `threads` 0 takes all Numba has.
     """
 
     steps: int
     paths: int = 100_000
     seed: int
-    timed: bool = False
+    detail: Literal["end", "path", "times"] = "path"
     antithetic: bool = False
     fast: bool = False
     threads: int = 0
@@ -74,7 +78,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class Outcomes:
     """What each path left (n,), relative to a start of 1; read-only float32.
 
-    `value` at the end, `low` the lowest on the way, `drawdown` the largest (a positive fraction of the peak). If timed:
+    `value` at the end, `low` the lowest on the way, `drawdown` the largest (a positive fraction of the peak). With times:
     `under` the longest time below a peak and `recovery` the time from the trough of the largest drawdown back to its
     peak, in steps, infinite if it did not come back in time. `expected_log` is the exact mean of log value.
     """
@@ -83,8 +87,8 @@ class Outcomes:
     interval: str
     scenario: str
     value: Float32
-    low: Float32
-    drawdown: Float32
+    low: Float32 | None
+    drawdown: Float32 | None
     under: Float32 | None
     recovery: Float32 | None
     expected_log: float | None
@@ -102,14 +106,13 @@ def simulate(model: Model, run: Run, scene: Scenario = BASE) -> Outcomes:
     True
     """
     layer = overlay(scene, model.means(run.steps), model.spread(), model.interval)
-    out = np.empty((ROWS if run.timed else UNDER, run.blocks * LANES), np.float32)
+    out = np.empty((_ROWS[run.detail], run.blocks * LANES), np.float32)
     job = _job(run, layer, 0, out, np.empty((0, 0), np.float32), ())
     with _threads(run.threads):
         model.launch(job, run.blocks)
     out.flags.writeable = False
-    times = (out[UNDER], out[RECOVERY]) if run.timed else (None, None)
-    expected = _expected_log(model, run, layer)
-    return Outcomes(run, model.interval, scene.name, out[TERMINAL], out[LOW], out[DROP], *times, expected)
+    rows = [out[i] if i < len(out) else None for i in (LOW, DROP, UNDER, RECOVERY)]
+    return Outcomes(run, model.interval, scene.name, out[TERMINAL], *rows, _expected_log(model, run, layer))
 
 
 def trace(model: Model, run: Run, scene: Scenario = BASE, *, at: tuple[int, ...] = ()) -> Float32:
@@ -138,7 +141,7 @@ def _kept(model: Model, run: Run, scene: Scenario, at: tuple[int, ...], first: i
         raise ValueError(f"steps to keep must be in 1 .. {run.steps}, got {at}")
     layer = overlay(scene, model.means(run.steps), model.spread(), model.interval)
     kept = np.ones((1 + len(at), blocks * LANES), np.float32)
-    out = np.empty((ROWS if run.timed else UNDER, blocks * LANES), np.float32)
+    out = np.empty((_ROWS[run.detail], blocks * LANES), np.float32)
     with _threads(run.threads):
         model.launch(_job(run, layer, first, out, kept, at), blocks)
     return kept
@@ -150,8 +153,8 @@ def _job(run: Run, layer: Overlay, first: int, out: Float32, kept: Float32, at: 
     factor, pull, row = np.zeros(padded, np.float32), np.ones(padded, np.float32), np.full(padded, -1, np.int32)
     tilt[:, : run.steps], factor[: run.steps], pull[: run.steps] = layer.tilt, layer.factor, layer.pull
     row[np.array(at, np.int64) - 1] = 1 + np.arange(len(at), dtype=np.int32)
-    seed = np.uint64(run.seed)
-    return Job(seed, run.fast, run.antithetic, first, run.steps, run.timed, tilt, factor, pull, out, kept, row)
+    seed, detail = np.uint64(run.seed), list(_ROWS).index(run.detail)
+    return Job(seed, run.fast, run.antithetic, first, run.steps, detail, tilt, factor, pull, out, kept, row)
 
 
 def _expected_log(model: Model, run: Run, layer: Overlay) -> float | None:

@@ -126,7 +126,7 @@ def depth_percentiles(equity: Float64, percentiles: tuple[float, ...] = PERCENTI
     _losses(equity)
     depth, shares = np.sort(drawdowns(equity).depth), _shares(percentiles)
     n = _enough(len(depth))
-    ranks = binomial.ppf([[(1 - _LEVEL) / 2], [(1 + _LEVEL) / 2]], n, shares).astype(np.int64)
+    ranks = np.asarray(binomial.ppf([[(1 - _LEVEL) / 2], [(1 + _LEVEL) / 2]], n, shares), np.int64)
     bounded = np.concatenate([[0.0], depth, [1.0]])
     low, high = bounded[np.clip(ranks[0], 0, n + 1)], bounded[np.clip(ranks[1] + 1, 0, n + 1)]
     unknown = np.full(len(shares), np.nan)
@@ -166,8 +166,9 @@ def _kaplan_meier(rows: Float64, closed: NDArray[np.bool_]) -> tuple[Float64, Fl
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(ended / (at_risk * (at_risk - ended)))
         half = norm.ppf((1 + _LEVEL) / 2) * np.sqrt(greenwood) / np.abs(np.log(curve))
-        below, above = curve ** np.exp(half), curve ** np.exp(-half)
-    return times, curve, np.where(np.isfinite(below), below, 0.0), np.where(np.isfinite(above), above, 1.0)
+        ends = np.stack([curve ** np.exp(half), curve ** np.exp(-half)])
+    bounded = np.where(np.isfinite(ends), ends, [[0.0], [1.0]])
+    return times, np.asarray(curve), bounded[0], bounded[1]
 
 
 def _crossing(times: Float64, curve: Float64, shares: Float64) -> Float64:
@@ -199,8 +200,8 @@ def drawdown_probability(depth: float, mean: float | Float64, std: float | Float
     """Probability that a Brownian motion falls `depth` or more below its highest point within `horizon` periods.
 
     `mean` and `std` are those of one period, numbers or arrays (m,). The Laplace transform of the first time is
-    Taylor's [1]_, inverted by Abate and Whitt's [2]_ Euler sum, to about 1e-9, with more terms where a strong fall makes the time
-    nearly certain.
+    Taylor's [1]_, inverted by Abate and Whitt's [2]_ Euler sum, to about 1e-9, with more terms where a strong fall
+    makes the time nearly certain.
 
     >>> round(float(drawdown_probability(1.0, 0.0, 1.0, 1.0)), 6)
     0.629223
@@ -231,7 +232,7 @@ _EULER, _AVERAGED = 25.0, 14
 def _inverted(transform: Callable[[NDArray[np.complex128]], NDArray[np.complex128]], t: float, terms: int) -> Float64:
     """The function at t whose Laplace transform is given, rows (m,): alternating sum with binomial averaging."""
     k = np.arange(terms + _AVERAGED + 1)
-    values = transform((_EULER + 2j * np.pi * k) / (2 * t)).real * np.where(k % 2, -1.0, 1.0)
+    values = transform(np.asarray((_EULER + 2j * np.pi * k) / (2 * t), np.complex128)).real * np.where(k % 2, -1.0, 1.0)
     values[:, 0] /= 2
     sums = np.cumsum(values, axis=1)[:, terms:]
     weights = binom(_AVERAGED, np.arange(_AVERAGED + 1)) / 2.0**_AVERAGED
@@ -268,5 +269,5 @@ def expected_max_drawdown(mean: float, std: float, horizon: float) -> float:
     sure = max(0.0, -mean * horizon - 8 * scale)
     half = (max(-mean, 0.0) * horizon + 8 * scale - sure) / 2
     nodes, weights = np.polynomial.legendre.leggauss(96)
-    chances = [drawdown_probability(sure + half * (x + 1), mean, std, horizon) for x in nodes]
+    chances = [float(drawdown_probability(sure + half * (x + 1), mean, std, horizon)) for x in nodes]
     return float(sure + half * np.dot(weights, chances))

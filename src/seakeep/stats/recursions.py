@@ -20,7 +20,7 @@ import numpy as np
 from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
 
-__all__ = ["MEAN_ABS", "ROWS", "ewma_variances", "lanes", "likelihood", "polygamma", "sweep"]
+__all__ = ["MEAN_ABS", "ROWS", "ewma_variances", "lanes", "likelihood", "moments", "polygamma", "sweep"]
 
 MEAN_ABS = math.sqrt(2 / math.pi)
 """Mean of |z| for a standard normal."""
@@ -37,6 +37,22 @@ def ewma_variances(squares: Float64, decay: float, first: float) -> Float64:
     for t in range(len(squares)):
         out[t + 1] = decay * out[t] + (1 - decay) * squares[t]
     return out
+
+
+@kernel
+def moments(x: Float64) -> tuple[float, float, float]:
+    """Mean, standard deviation (by n) and the variance before the first row: the weighted average of 75 squares."""
+    mean = x.mean()
+    total = first = weights = 0.0
+    weight = 1.0
+    for t in range(len(x)):
+        square = (x[t] - mean) ** 2
+        total += square
+        if t < 75:
+            first += weight * square
+            weights += weight
+            weight *= 0.94
+    return mean, math.sqrt(total / len(x)), first / weights
 
 
 @kernel
@@ -78,21 +94,20 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
     g4 = math.log(before) if egarch else before / h
     sum_log_h = sum_log_q = sum_direct = sum_inverse = sum_weight = 0.0
     product_h = product_q = 1.0
+    inverse = 1.0 / h
+    row0, row1, row2, row3, row4, row5, row6, row7 = work[0],work[1],work[2],work[3],work[4],work[5],work[6],work[7]
     for t in range(len(x)):
-        e, inverse = x[t] - mu, 1.0 / h
+        e = x[t] - mu
         z2 = e * e * inverse
         pull = 1.0
-        if student:
-            pull = (nu + 1.0) / (nu - 2.0 + z2)
-            product_q *= 1.0 + z2 / (nu - 2.0)
         product_h *= h
         if t & 7 == 7:
             sum_log_h += math.log(product_h)
             sum_log_q += math.log(product_q)
             product_h = product_q = 1.0
         weight, direct = 0.5 * (pull * z2 - 1.0), pull * e * inverse
-        work[0, t], work[1, t], work[2, t], work[3, t], work[4, t] = g0, g1, g2, g3, g4
-        work[5, t], work[6, t], work[7, t] = weight, direct, h
+        row0[t], row1[t], row2[t], row3[t], row4[t] = g0, g1, g2, g3, g4
+        row5[t], row6[t], row7[t] = weight, direct, h
         sum_direct, sum_inverse, sum_weight = sum_direct + direct, sum_inverse + inverse, sum_weight + weight
         if egarch:
             root = math.sqrt(inverse)
@@ -102,13 +117,15 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
             g1, g2, g3, g4 = carry * g1 + 1.0, carry * g2 + size - MEAN_ABS, carry * g3 + z, carry * g4 + log_h
             log_h = omega + a * (size - MEAN_ABS) + b * z + beta * log_h
             h = math.exp(log_h)
+            inverse = 1.0 / h
         else:
             up, down = (e * e, 0.0) if e >= 0.0 else (0.0, e * e)
             after = omega + a * up + b * down + beta * h
-            scale = 1.0 / after
-            carry = beta * h * scale
-            g0 = carry * g0 - 2.0 * scale * (a if e >= 0.0 else b) * e
-            g1, g2, g3, g4 = carry * g1 + scale, carry * g2 + up * scale, carry * g3 + down * scale, carry * g4 + h * scale
+            inverse = 1.0 / after
+            carry = beta * h * inverse
+            g0 = carry * g0 - 2.0 * inverse * (a if e >= 0.0 else b) * e
+            g1, g2, g3 = carry * g1 + inverse, carry * g2 + up * inverse, carry * g3 + down * inverse
+            g4 = carry * g4 + h * inverse
             h = after
     sum_log_h, sum_log_q = sum_log_h + math.log(product_h), sum_log_q + math.log(product_q)
     work[7, len(x)] = h

@@ -19,7 +19,7 @@ __all__ = ["CONVERGED", "STALLED", "UNFINISHED", "ascend", "bounded_step", "curv
 CONVERGED, STALLED, UNFINISHED = 0, 1, 2
 """How an ascent ended: at a maximum, where no step helps, or out of passes."""
 
-GAIN = 1e-9
+GAIN = 1e-8
 """An ascent ends when the next step promises less log-likelihood than this, plus 1e-12 an observation of rounding."""
 PASSES = 300
 

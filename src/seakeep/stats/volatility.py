@@ -22,7 +22,7 @@ from seakeep.core.errors import ConfigError, ConvergenceError, DataError, NotEno
 from seakeep.core.market import Float64
 from seakeep.core.registry import nearest
 from seakeep.stats.forecasting import TermStructure, expected_variances, rescale
-from seakeep.stats.recursions import ROWS, ewma_variances, lanes, likelihood
+from seakeep.stats.recursions import ROWS, ewma_variances, lanes, likelihood, moments
 from seakeep.stats.scoring import CONVERGED, STALLED, ascend, curvature
 from seakeep.stats.specification import Garch, Specification, specify
 
@@ -130,8 +130,9 @@ class GarchFit:
 
         Raises: ConvergenceError if the likelihood is flat in some direction.
         """
-        form, scale = self._specification, float(self.returns.std())
-        free, presample = form.free(self.params, scale), _presample(self.returns, self.presample, scale)
+        form, found = self._specification, np.array(moments(self.returns))
+        scale = float(found[1])
+        free, presample = form.free(self.params, scale), _presample(self.presample, found)
         hessian, scores = curvature(self.returns / scale, free, form.design, form.egarch, presample)
         touched = form.touched(free)
         inside = null_space(touched) if len(touched) else np.eye(len(free))
@@ -171,11 +172,11 @@ def ewma(returns: Float64, decay: float = 0.94, first: float | None = None) -> E
     Raises: NotEnoughHistory below 20 returns, DataError if one is not finite or all are zero, ValueError for a decay
     outside (0, 1).
     """
-    x, _ = _checked(returns, MIN_EWMA, "an exponentially weighted volatility")
+    x, found = _checked(returns, MIN_EWMA, "an exponentially weighted volatility")
     if not 0 < decay < 1:
         raise ValueError(f"decay must be in (0, 1), got {decay}")
     squares = x * x
-    start = _backcast(squares) if first is None else first
+    start = float(found[2]) if first is None else first
     if not start > 0:
         raise DataError("no variance to start from: the first returns are all zero", remedy="pass first > 0")
     variances = ewma_variances(squares, decay, start)
@@ -210,16 +211,17 @@ def fit_garch(
     unknown name, ConvergenceError if no maximum is reached from any start.
     """
     form = specify(model, errors, max_persistence)
-    x, scale = _checked(returns, MIN_GARCH, "a GARCH fit")
-    y, before, work = x / scale, _presample(x, presample, scale), np.empty((ROWS, len(x) + 1))
+    x, found = _checked(returns, MIN_GARCH, "a GARCH fit")
+    scale = float(found[1])
+    y, before, work = x / scale, _presample(presample, found), np.empty((ROWS, len(x) + 1))
     warm = start is not None and (start.model, start.errors) == (model, errors)
     for free in chain([form.free(start, scale)] if start and warm else [], _starts(y, form)):
-        found, best, passes, ended = ascend(y, free, form.design, form.bounds, form.limits, form.egarch, before, work)
+        peak, best, passes, ended = ascend(y, free, form.design, form.bounds, form.limits, form.egarch, before, work)
         if ended == CONVERGED and math.isfinite(best):
-            found[np.abs(found) < 1e-12] = 0.0
-            params = form.garch(found, scale)
-            sides = _columns(x, scale, params, work), (len(x), passes, presample, form.edges(found))
-            return GarchFit(params, best - len(x) * math.log(scale), *sides[0], *sides[1], x, max_persistence)
+            peak[np.abs(peak) < 1e-12] = 0.0
+            params, total = form.garch(peak, scale), best - len(x) * math.log(scale)
+            columns, state = _columns(x, scale, params, work), (len(x), passes, presample, form.edges(peak))
+            return GarchFit(params, total, *columns, *state, x, max_persistence)
     why = "no step raises the likelihood" if ended == STALLED else "the passes were used up"
     raise ConvergenceError(f"{model} with {errors} errors on {len(x)} returns: {why}", remedy="try model='garch'")
 
@@ -230,10 +232,10 @@ def filter_garch(returns: Float64, params: Garch, presample: str = "backcast") -
     Raises: NotEnoughHistory below 2 returns, DataError if one is not finite, they do not vary or the parameters make
     a variance that is not positive.
     """
-    x, scale = _checked(returns, 2, "a GARCH filter")
-    most = max(1.0, params.persistence)
+    x, found = _checked(returns, 2, "a GARCH filter")
+    scale, most = float(found[1]), max(1.0, params.persistence)
     form, work = specify(params.model, params.errors, most), np.empty((ROWS, len(x) + 1))
-    theta, before = form.design @ form.free(params, scale), _presample(x, presample, scale)
+    theta, before = form.design @ form.free(params, scale), _presample(presample, found)
     value = likelihood(x / scale, theta, form.egarch, before, work, np.empty(6), np.empty((6, 6)))
     if not math.isfinite(value):
         raise DataError("the parameters make a variance that is not positive and finite", value=params)
@@ -250,8 +252,8 @@ def _columns(x: Float64, scale: float, params: Garch, work: Float64) -> tuple[Fl
     return sigma, residuals, float(work[7, -1]) * scale**2
 
 
-def _checked(returns: Float64, least: int, what: str) -> tuple[Float64, float]:
-    """A copy of the returns, and their standard deviation."""
+def _checked(returns: Float64, least: int, what: str) -> tuple[Float64, Float64]:
+    """A copy of the returns, and their `moments`."""
     x = np.array(returns, np.float64)
     if x.ndim != 1:
         raise ValueError(f"{what} needs returns of shape (n,), got {x.shape}")
@@ -260,25 +262,20 @@ def _checked(returns: Float64, least: int, what: str) -> tuple[Float64, float]:
     if not np.isfinite(x).all():
         row = int(np.argmin(np.isfinite(x)))
         raise DataError(f"return {row} is not a finite number", value=float(x[row]), remedy="fill or drop the gap")
-    scale = float(x.std())
-    if not scale > 1e-12 * float(np.abs(x).max()):
+    found = np.array(moments(x))
+    if not found[1] > 1e-12 * max(-x.min(), x.max()):
         raise DataError("the returns do not vary", value=float(x[0]), remedy="a volatility needs moving prices")
-    return x, scale
+    return x, found
 
 
-def _backcast(squares: Float64) -> float:
-    weights = 0.94 ** np.arange(min(75, len(squares)))
-    return float(squares[: len(weights)] @ weights / weights.sum())
-
-
-def _presample(x: Float64, kind: str, scale: float) -> Float64:
-    """(v, s, m) such that the variance before the first scaled return is v + s (m - mu)^2."""
+def _presample(kind: str, found: Float64) -> Float64:
+    """(v, s, m) such that the variance before the first scaled return is v + s (m - mu)^2, from the `moments`."""
     if kind not in PRESAMPLES:
         raise ConfigError("unknown presample", value=kind, remedy=nearest(kind, PRESAMPLES))
-    mean = float(x.mean())
+    mean, scale, first = found
     if kind == "sample":
         return np.array([1.0, 1.0, mean / scale])
-    return np.array([max(_backcast(((x - mean) / scale) ** 2), LEAST_PRESAMPLE), 0.0, 0.0])
+    return np.array([max(first / scale**2, LEAST_PRESAMPLE), 0.0, 0.0])
 
 
 def _starts(y: Float64, form: Specification) -> Iterator[Float64]:

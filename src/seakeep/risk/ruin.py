@@ -1,0 +1,485 @@
+"""Will I be ruined? Probabilities of loss, of drawdown, of survival and of the breaker, never without an interval.
+
+Three kinds of answer. Closed forms, for a game or a geometric Brownian motion whose parameters are known. `gbm_odds`:
+the same laws averaged over what a history lets mean and variance be. `ruin_odds`, `survival` and `breaker_odds`: the
+returns or trades themselves, drawn again in blocks, twice: `worlds` histories as long as the one we have, each of which
+might have been ours, and `paths` futures from each. The mean over worlds is the probability; their spread is what we do
+not know about it (`low` to `high`, 95 %); `error` is the Monte Carlo error of the mean.
+
+Losses are positive fractions. A period is whatever one return spans: a day, an hour, a trade.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+from pydantic import Field
+from scipy.special import log_ndtr, ndtr
+
+from seakeep.core.config import Section
+from seakeep.core.errors import DataError, NotEnoughHistory
+from seakeep.core.jit import kernel
+from seakeep.core.market import Float64, Int64
+from seakeep.risk.limits import Limits
+from seakeep.stats.bootstrap import block_length, stationary_rows
+from seakeep.stats.recovery import PERCENTILES, Percentiles, drawdown_probability
+
+__all__ = [
+    "BreakerOdds",
+    "Odds",
+    "Probability",
+    "Ruin",
+    "RuinParams",
+    "Survival",
+    "breaker_odds",
+    "drawdown_chances",
+    "gamblers_duration",
+    "gamblers_ruin",
+    "gbm_odds",
+    "loss_probability",
+    "ruin_odds",
+    "survival",
+]
+
+MIN_RETURNS = 30
+"""Fewer returns than this say nothing about a tail."""
+_LEVEL = 0.95
+_BATCHES = 20
+
+
+class RuinParams(Section):
+    """What is asked of a history, and with how much work."""
+
+    horizons: tuple[int, ...] = Field((30, 90, 365), min_length=1, description="periods ahead, ascending")
+    levels: tuple[float, ...] = Field((0.1, 0.2, 0.3, 0.5), min_length=1, description="losses, fractions in (0, 1)")
+    worlds: int = Field(200, ge=40, le=20_000, description="histories drawn for what is not known of the returns")
+    paths: int = Field(500, ge=50, le=1_000_000, description="futures drawn from each")
+    block: float | None = Field(None, ge=1, description="mean block length; 1 for trades; n^(1/3) if not given")
+    daily: int = Field(1, ge=1, le=1440, description="periods in a UTC day, for the daily limit")
+
+
+class Probability(msgspec.Struct, frozen=True):
+    """A probability, its 95 % interval, its Monte Carlo error, the observations it rests on, and how it was found."""
+
+    value: float
+    low: float
+    high: float
+    error: float
+    n: int
+    method: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Odds:
+    """Probabilities (h, l) by horizon (h,) in periods and loss (l,), each with its interval and Monte Carlo error."""
+
+    horizons: Float64
+    levels: Float64
+    value: Float64
+    low: Float64
+    high: Float64
+    error: Float64
+    n: int
+    method: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruin:
+    """Odds of a loss from the start and of a drawdown from a peak, and percentiles of the largest drawdown and of the
+    periods from its trough back to its peak, one `Percentiles` a horizon (inf: not within it)."""
+
+    loss: Odds
+    drawdown: Odds
+    max_drawdown: tuple[Percentiles, ...]
+    recovery: tuple[Percentiles, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survival:
+    """Probabilities (c, h) that capital (c,) has stayed above the floor through period (h,)."""
+
+    capitals: Float64
+    periods: Float64
+    value: Float64
+    low: Float64
+    high: Float64
+    error: Float64
+    n: int
+    method: str
+    warnings: tuple[str, ...] = ()
+
+
+class BreakerOdds(msgspec.Struct, frozen=True):
+    """Probabilities that the breaker trips within the horizon: on a day's loss, on drawdown, on either."""
+
+    horizon: int
+    daily_loss: Probability
+    drawdown: Probability
+    either: Probability
+
+
+def gamblers_ruin(win_rate: float, units: float, goal: float = math.inf) -> float:
+    """Probability that unit stakes lose `units` before they reach `goal` units (never, if there is no goal).
+
+    >>> round(gamblers_ruin(0.55, 10), 6), round(gamblers_ruin(0.5, 9, 10), 6)
+    (0.134431, 0.1)
+
+    Raises: ValueError outside 0 < win_rate < 1, 0 <= units <= goal.
+
+    References: Feller, "An Introduction to Probability Theory and Its Applications" 1, chapter XIV.
+    """
+    _check_game(win_rate, units, goal)
+    odds = math.log1p(-win_rate) - math.log(win_rate)
+    if math.isinf(goal):
+        return math.exp(min(0.0, odds * units))
+    if abs(odds) * goal < 1e-9:
+        return 1 - units / goal
+    if odds < 0:
+        return (math.exp(odds * units) - math.exp(odds * goal)) / -math.expm1(odds * goal)
+    return math.expm1(odds * (units - goal)) / math.expm1(-odds * goal)
+
+
+def gamblers_duration(win_rate: float, units: float, goal: float) -> float:
+    """Expected number of unit stakes until `units` has become 0 or `goal` (Feller 1, chapter XIV).
+
+    >>> round(gamblers_duration(0.5, 900, 1000), 6)
+    90000.0
+    """
+    _check_game(win_rate, units, goal)
+    edge = 2 * win_rate - 1
+    if abs(edge) * goal < 1e-9:
+        return units * (goal - units)
+    return (goal * (1 - gamblers_ruin(win_rate, units, goal)) - units) / edge
+
+
+def _check_game(win_rate: float, units: float, goal: float) -> None:
+    if not (0 < win_rate < 1 and 0 <= units <= goal and goal > 0 and math.isfinite(units)):
+        raise ValueError(f"a game needs 0 < win rate < 1 and 0 <= units <= goal, got {win_rate}, {units} and {goal}")
+
+
+def loss_probability(
+    loss: float, mean: float | Float64, std: float | Float64, horizon: float = math.inf
+) -> float | Float64:
+    """Probability that a geometric Brownian motion ever stands `loss` below its start within `horizon` periods.
+
+    `mean` and `std` are those of one period's log return (growth mu, deviation sigma: mu - sigma^2 / 2), numbers or
+    arrays (m,); it is watched all the time, so prices seen once a period fall that low somewhat less often.
+
+    >>> round(float(loss_probability(0.3, 0.3 - 0.5**2 / 2, 0.5)), 6)
+    0.606928
+
+    Raises: ValueError unless 0 < loss < 1, std > 0, horizon > 0.
+
+    References: Feller 2, chapter X; Thorp (2006), section 7.
+    """
+    drift, spread = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    if not (0 < loss < 1 and horizon > 0 and (spread > 0).all() and np.isfinite(drift).all()):
+        raise ValueError(f"a loss in (0, 1), std > 0 and horizon > 0 are needed, got {loss}, {std} and {horizon}")
+    depth = -math.log1p(-loss)
+    tilt = -2 * drift * depth / spread**2
+    if math.isinf(horizon):
+        chance = np.exp(np.minimum(tilt, 0.0))
+    else:
+        scale = spread * math.sqrt(horizon)
+        late = tilt + log_ndtr((drift * horizon - depth) / scale)
+        chance = np.minimum(ndtr((-depth - drift * horizon) / scale) + np.exp(np.minimum(late, 0.0)), 1.0)
+    return np.asarray(chance) if chance.ndim else float(chance)
+
+
+def gbm_odds(
+    returns: Float64, of: Literal["loss", "drawdown"], params: RuinParams, *, seed: int, draws: int = 2000
+) -> Odds:
+    """Odds by the laws of a geometric Brownian motion, over the posterior of its mean and variance.
+
+    `returns` (n,) are simple; the prior is the flat one of a normal sample [1]_, so the variance is an inverse chi
+    square of n - 1 degrees and the mean a normal around the sample's. Normal returns have thin tails: hold the answer
+    against `ruin_odds`.
+
+    Raises: NotEnoughHistory below 30 returns; DataError, ValueError for what cannot be measured.
+
+    .. [1] Gelman et al., "Bayesian Data Analysis", 3rd ed. (2013), section 3.2.
+    """
+    logs, (horizons, levels) = _log_returns(returns), _asked(params)
+    if np.isinf(logs).any():
+        raise DataError("a return of -1 has no log; use ruin_odds")
+    rng, n = np.random.default_rng(seed), len(logs)
+    spread = np.sqrt((n - 1) * logs.var(ddof=1) / rng.chisquare(n - 1, draws))
+    drift = logs.mean() + spread / math.sqrt(n) * rng.standard_normal(draws)
+    chances = np.empty((draws, len(horizons), len(levels)))
+    for i, horizon in enumerate(horizons):
+        for j, level in enumerate(levels):
+            law = loss_probability if of == "loss" else _drawdown_law
+            chances[:, i, j] = law(float(level), drift, spread, float(horizon))
+    return Odds(horizons, levels, *_spread(chances, 1e9), n, "gbm, posterior", _reach(n, horizons))
+
+
+def _drawdown_law(level: float, mean: Float64, std: Float64, horizon: float) -> float | Float64:
+    return drawdown_probability(-math.log1p(-level), mean, std, horizon)
+
+
+def ruin_odds(returns: Float64, params: RuinParams, *, seed: int) -> Ruin:
+    """Odds of every loss and drawdown by every horizon, from the returns (n,) themselves, simple and >= -1.
+
+    A level is met when equity is at it or below at the end of a period. Blocks keep how returns follow each other; a
+    bootstrap knows no period worse than the worst it was given, and says so.
+
+    Raises: NotEnoughHistory below 30 returns; DataError for a value that is not a return, or returns that never vary;
+    ValueError for levels outside (0, 1) or horizons that do not ascend.
+    """
+    logs, (horizons, levels) = _log_returns(returns), _asked(params)
+    futures = _futures(logs, horizons.astype(np.int64), params, seed)
+    n, warnings = len(logs), (*_reach(len(logs), horizons), _worst(returns))
+    depths, shares = -np.log1p(-levels) - 1e-12, np.array(PERCENTILES) / 100
+    loss, drawdown = (
+        Odds(horizons, levels, *_spread((column[..., None] >= depths).mean(axis=1), params.paths), n, _METHOD, warnings)
+        for column in (futures[..., 0], futures[..., 1])
+    )
+    with np.errstate(invalid="ignore"):
+        tables = [-np.expm1(-futures[..., 1]), futures[..., 2]]
+    falls, recoveries = (
+        tuple(_percentiles(table[..., h], shares, n, warnings) for h in range(len(horizons))) for table in tables
+    )
+    return Ruin(loss, drawdown, falls, recoveries)
+
+
+def drawdown_chances(returns: Float64, levels: Float64, horizon: int, params: RuinParams, *, seed: int) -> Float64:
+    """Probability in each world (worlds, l) that the largest drawdown reaches each level (l,) within `horizon`."""
+    futures = _futures(_log_returns(returns), np.array([horizon]), params, seed)
+    return np.asarray((futures[:, :, 0, 1, None] >= -np.log1p(-levels) - 1e-12).mean(axis=1))
+
+
+_METHOD = "stationary bootstrap of worlds and paths"
+
+
+def _futures(logs: Float64, horizons: Int64, params: RuinParams, seed: int) -> Float64:
+    """What happened in every future (worlds, paths, h, 3): depth below the start, largest fall, its recovery."""
+    rng = np.random.default_rng(seed)
+    block = _block(params, len(logs))
+    return np.stack([_walk(_world(logs, block, rng), rng, block, params.paths, horizons) for _ in range(params.worlds)])
+
+
+def _world(series: Float64, block: float, rng: np.random.Generator) -> Float64:
+    return np.asarray(series[stationary_rows(*rng.random((2, len(series))), block)])
+
+
+@kernel
+def _next_block(rng: np.random.Generator, n: int, block: float) -> tuple[int, int]:
+    """Row a block starts at and its length, geometric with mean `block`."""
+    row = int(rng.random() * n)
+    return row, 1 if block <= 1.0 else 1 + int(np.log(1.0 - rng.random()) / np.log(1.0 - 1.0 / block))
+
+
+@kernel
+def _walk(logs: Float64, rng: np.random.Generator, block: float, paths: int, horizons: Int64) -> Float64:
+    """Of each path by each horizon (paths, h, 3): lowest point below 0, largest fall, periods from its trough up."""
+    n, last = len(logs), horizons[-1]
+    found = np.empty((paths, len(horizons), 3))
+    for p in range(paths):
+        level, peak, low, fall = 0.0, 0.0, 0.0, 0.0
+        trough, top, recovery, row, left, h = 0, 0.0, 0.0, 0, 0, 0
+        for t in range(1, last + 1):
+            if left == 0:
+                row, left = _next_block(rng, n, block)
+            level += logs[row]
+            row = row + 1 if row + 1 < n else 0
+            left -= 1
+            peak, low = max(peak, level), min(low, level)
+            if peak - level > fall:
+                fall, trough, top, recovery = peak - level, t, peak, np.inf
+            elif recovery == np.inf and level >= top:
+                recovery = float(t - trough)
+            if t == horizons[h]:
+                found[p, h, 0], found[p, h, 1], found[p, h, 2] = -low, fall, recovery
+                h += 1
+    return found
+
+
+def survival(
+    outcomes: Float64,
+    capitals: Float64,
+    floor: float,
+    params: RuinParams,
+    *,
+    seed: int,
+    stake: Literal["share", "fixed"] = "share",
+    drain: float = 0.0,
+) -> Survival:
+    """Survival curves: the probability that each starting capital stays above `floor` through each horizon.
+
+    `outcomes` (n,) are simple returns of equity (`stake="share"`), or profits in quote units that do not depend on
+    the capital (`"fixed"`); `drain` is taken out every period. All capitals meet the same futures, so more capital
+    never survives less.
+
+    Raises: as `ruin_odds`; ValueError unless 0 <= floor < every capital and drain >= 0.
+    """
+    fixed = stake == "fixed"
+    series = _finite(outcomes) if fixed else np.expm1(_log_returns(outcomes))
+    start, (horizons, _) = np.asarray(capitals, np.float64), _asked(params)
+    if not (start.ndim == 1 and len(start) and floor >= 0 and drain >= 0 and (start > floor).all()):
+        raise ValueError(f"capitals must be above the floor {floor} >= 0, and the drain >= 0, got {capitals}, {drain}")
+    rng, block, last = np.random.default_rng(seed), _block(params, len(series)), int(horizons[-1])
+    lasting = np.empty((params.worlds, len(start), len(horizons)))
+    for w in range(params.worlds):
+        world = _world(series, block, rng)
+        ended = _endings(world, rng, block, params.paths, start, np.array([floor, drain, fixed]), last)
+        lasting[w] = (ended[..., None] > horizons).mean(axis=0)
+    n = len(series)
+    return Survival(start, horizons, *_spread(lasting, params.paths), n, _METHOD, _reach(n, horizons))
+
+
+@kernel
+def _endings(
+    series: Float64, rng: np.random.Generator, block: float, paths: int, capitals: Float64, rules: Float64, last: int
+) -> Int64:
+    """Period at whose end each path and capital (paths, c) is at the floor or below; last + 1 if it never is."""
+    n, floor, drain, fixed = len(series), rules[0], rules[1], rules[2] > 0
+    ended = np.full((paths, len(capitals)), last + 1)
+    for p in range(paths):
+        equity, row, left = capitals.copy(), 0, 0
+        for t in range(1, last + 1):
+            if left == 0:
+                row, left = _next_block(rng, n, block)
+            x = series[row]
+            row = row + 1 if row + 1 < n else 0
+            left -= 1
+            for c in range(len(capitals)):
+                equity[c] += (x if fixed else equity[c] * x) - drain
+                if equity[c] <= floor and ended[p, c] > last:
+                    ended[p, c] = t
+    return ended
+
+
+def breaker_odds(
+    returns: Float64, limits: Limits, params: RuinParams, *, seed: int, horizon: int = 30, drawdown: float = 0.0
+) -> BreakerOdds:
+    """Probability that the breaker trips within `horizon` days, from the account's own returns (n,).
+
+    `params.daily` returns make a UTC day, the first starts now; `drawdown` is the loss from the peak the account has
+    already. Only ends of periods are seen: finer returns see more, and the true odds are never lower.
+
+    Raises: as `ruin_odds`; ValueError if `drawdown` is outside [0, 1) or horizon below 1.
+    """
+    logs = _log_returns(returns)
+    if not (0 <= drawdown < 1 and horizon >= 1):
+        raise ValueError(f"drawdown must be in [0, 1) and horizon >= 1, got {drawdown} and {horizon}")
+    rng, block = np.random.default_rng(seed), _block(params, len(logs))
+    bounds = -np.log1p(-np.minimum(np.array([limits.max_daily_loss, limits.max_drawdown]), 1 - 1e-15)) - 1e-12
+    now = -math.log1p(-drawdown)
+    tripped = np.empty((params.worlds, 3))
+    for w in range(params.worlds):
+        world = _world(logs, block, rng)
+        met = _trips(world, rng, block, params.paths, (horizon * params.daily, params.daily), bounds, now)
+        tripped[w] = (*met.mean(axis=0), met.any(axis=1).mean())
+    n, warnings = len(logs), (*_reach(len(logs), np.array([horizon * params.daily])), _worst(returns))
+    table = np.stack(_spread(tripped, params.paths), axis=1).tolist()
+    daily_loss, fall, either = (Probability(v, low, high, e, n, _METHOD, warnings) for v, low, high, e in table)
+    return BreakerOdds(horizon, daily_loss, fall, either)
+
+
+@kernel
+def _trips(
+    logs: Float64,
+    rng: np.random.Generator,
+    block: float,
+    paths: int,
+    periods: tuple[int, int],
+    bounds: Float64,
+    now: float,
+) -> Int64:
+    """Whether each path (paths, 2) met the daily limit and the drawdown limit, given as falls of log equity."""
+    n, (last, daily) = len(logs), periods
+    met = np.zeros((paths, 2), np.int64)
+    for p in range(paths):
+        level, peak, opened, row, left = 0.0, now, 0.0, 0, 0
+        for t in range(last):
+            if left == 0:
+                row, left = _next_block(rng, n, block)
+            opened = level if t % daily == 0 else opened
+            level += logs[row]
+            row = row + 1 if row + 1 < n else 0
+            left -= 1
+            peak = max(peak, level)
+            if opened - level >= bounds[0]:
+                met[p, 0] = 1
+            if peak - level >= bounds[1]:
+                met[p, 1] = 1
+    return met
+
+
+def _finite(values: Float64) -> Float64:
+    series = np.ascontiguousarray(values, np.float64)
+    if series.ndim != 1 or len(series) < MIN_RETURNS:
+        raise NotEnoughHistory(
+            f"odds need at least {MIN_RETURNS} outcomes in one column",
+            value=series.shape,
+            remedy="pass a longer history",
+        )
+    bad = np.flatnonzero(~np.isfinite(series))
+    if len(bad):
+        raise DataError(f"outcome {int(bad[0])} is not a finite number", value=float(series[bad[0]]))
+    if series.min() == series.max():
+        raise DataError("the outcomes never vary, so they say nothing about risk", value=float(series[0]))
+    return series
+
+
+def _log_returns(returns: Float64) -> Float64:
+    series = _finite(returns)
+    if series.min() < -1:
+        raise DataError("a simple return cannot be below -1", value=float(series.min()), remedy="pass fractions")
+    with np.errstate(divide="ignore"):
+        return np.log1p(series)
+
+
+def _asked(params: RuinParams) -> tuple[Float64, Float64]:
+    horizons, levels = np.array(params.horizons, np.float64), np.array(params.levels, np.float64)
+    if not (horizons[0] >= 1 and (np.diff(horizons) > 0).all()):
+        raise ValueError(f"horizons must be >= 1 and ascend, got {params.horizons}")
+    if not ((levels > 0) & (levels < 1)).all():
+        raise ValueError(f"levels must be in (0, 1), got {params.levels}")
+    return horizons, levels
+
+
+def _block(params: RuinParams, n: int) -> float:
+    block = block_length(n) if params.block is None else params.block
+    if block > n / 2:
+        raise ValueError(f"a block of {block} leaves fewer than two of them in {n} outcomes; shorten it")
+    return block
+
+
+def _reach(n: int, horizons: Float64) -> tuple[str, ...]:
+    far = f"the horizon of {horizons[-1]:g} periods is longer than the history of {n}"
+    return (far,) if horizons[-1] > n else ()
+
+
+def _worst(returns: Float64) -> str:
+    return f"no period here is worse than {float(np.min(returns)):.2%}; a worse one would add to these odds"
+
+
+def _spread(chances: Float64, paths: float) -> tuple[Float64, Float64, Float64, Float64]:
+    """Mean, ends and Monte Carlo error over worlds, the first axis, of shares of `paths` futures.
+
+    No end is nearer than two errors, and an error is never 0: what was not seen in N draws may have odds near 1 / N.
+    """
+    worlds = len(chances)
+    value, total = chances.mean(axis=0), worlds * paths
+    smooth = (value * total + 1) / (total + 2)
+    error = np.maximum(chances.std(axis=0, ddof=1) / math.sqrt(worlds), np.sqrt(smooth * (1 - smooth) / total))
+    low, high = np.quantile(chances, ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2), axis=0)
+    low, high = np.minimum(low, value - 2 * error), np.maximum(high, value + 2 * error)
+    return value, np.maximum(low, 0.0), np.minimum(high, 1.0), error
+
+
+def _percentiles(table: Float64, shares: Float64, n: int, warnings: tuple[str, ...]) -> Percentiles:
+    """Percentiles of all futures (worlds, paths); the ends are those of the worlds' own percentiles."""
+    value = np.quantile(table, shares, method="inverted_cdf")
+    own = np.quantile(table, shares, axis=1, method="inverted_cdf")
+    low, high = np.quantile(own, ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2), axis=1, method="inverted_cdf")
+    batches = np.array_split(table, _BATCHES)
+    means = np.array([np.quantile(batch, shares, method="inverted_cdf") for batch in batches])
+    with np.errstate(invalid="ignore"):
+        error = means.std(axis=0, ddof=1) / math.sqrt(_BATCHES)
+    return Percentiles(shares * 100, value, low, high, error, n, _METHOD, warnings)
