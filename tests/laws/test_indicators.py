@@ -61,15 +61,7 @@ def test_every_indicator_obeys_the_four_laws(name: str) -> None:
 
 
 NUMBERS = {"length": 7, "lag": 3, "ddof": 1, "alpha": 0.3, "otherwise": 0.5, "threshold": 0.02, "width": 2.0}
-NUMBERS |= {
-    "fast": 3,
-    "slow": 8,
-    "signal": 4,
-    "atr_length": 5,
-    "lengths": (4, 7),
-    "weights": (1.0, -2.0),
-    "centre": 5.0,
-}
+NUMBERS |= {"fast": 3, "slow": 8, "signal": 4, "atr_length": 5, "age": 9, "sign": -1.0, "centre": 5.0}
 
 
 def kernels() -> dict[str, Any]:

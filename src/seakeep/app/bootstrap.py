@@ -4,9 +4,9 @@ import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isabstract
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from seakeep.app.places import bar_store
@@ -18,6 +18,7 @@ from seakeep.core.market import BarFrame, Observation
 from seakeep.core.registry import build
 from seakeep.core.units import interval_ms, iso, parse_timerange
 from seakeep.data.feed import HistoricalFeed
+from seakeep.data.observations import read_observations
 from seakeep.data.store import ParquetStore
 from seakeep.engine.pipeline import Pipeline
 from seakeep.features.frame import build as build_features
@@ -31,7 +32,6 @@ __all__ = ["Session", "load_user_strategies", "prepare", "sim_broker"]
 
 
 _TRIED_ROWS = 1_000
-_OBSERVATIONS = "synthetic/observations.jsonl"
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ def load_user_strategies(userdir: Path) -> None:
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
-            remedy = "correct the file or move it out of strategies/"
-            raise ConfigError(f"{path.name} cannot be loaded: {error!r}", remedy=remedy) from error
+        except (Exception, SystemExit) as error:
+            said, remedy = f"{type(error).__name__}: {error}", "correct the file or move it out of strategies/"
+            raise ConfigError(f"{path.name} cannot be loaded: {said}", remedy=remedy) from error
         sys.modules[name] = module
 
 
@@ -75,7 +75,7 @@ def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
     Raises: ConfigError, DataError or NotEnoughHistory, each saying what to do.
     """
     load_user_strategies(userdir)
-    strategy = build(STRATEGIES, settings.strategy.name, settings.strategy.params)
+    strategy = _strategy(settings)
     experts = {name: build(EXPERTS, name, params) for name, params in settings.experts.items()}
     if settings.risk.sizing.method != "fixed" and not experts:
         remedy = "add a section [experts.volatility], or set the method to fixed"
@@ -106,6 +106,17 @@ def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
     return Session(settings, pipeline, frames, _observations(store, frames))
 
 
+def _strategy(settings: Settings) -> Strategy:
+    """The strategy of that name, with its parameters."""
+    name = settings.strategy.name
+    part = STRATEGIES[name]
+    if not issubclass(part, Strategy) or isabstract(part):
+        raise ConfigError(
+            f"{name} is not a class of Strategy with a score", remedy="see one with: seakeep new-strategy"
+        )
+    return build(STRATEGIES, name, settings.strategy.params)
+
+
 def _check(name: str, strategy: Strategy, experts: Mapping[str, Expert], bars: BarFrame) -> None:
     """Try the strategy on some of the bars it will see, so that a mistake is one line and not a broken run."""
     specs = (*strategy.features, *(spec for e in experts.values() for spec in e.features))
@@ -130,12 +141,7 @@ def sim_broker(session: Session) -> SimBroker:
 
 def _observations(store: ParquetStore, frames: Sequence[BarFrame]) -> tuple[Observation, ...]:
     """Stored observations, such as funding rates, of these symbols within their bars."""
-    path = store.root / _OBSERVATIONS
-    if not path.exists():
-        return ()
-    spans = {frame.symbol: (int(frame.ts[0]), int(frame.known_at[-1])) for frame in frames}
-    kept = msgspec.json.Decoder(Observation).decode_lines(path.read_bytes())
-    return tuple(o for o in kept if o.symbol in spans and spans[o.symbol][0] <= o.known_at <= spans[o.symbol][1])
+    return read_observations(store.root, {f.symbol: (int(f.ts[0]), int(f.known_at[-1])) for f in frames})
 
 
 def _range(settings: Settings) -> tuple[int | None, int | None]:

@@ -11,7 +11,9 @@ import msgspec
 import numpy as np
 
 from seakeep.core.beliefs import FeatureFrame, Forecast, Signal
+from seakeep.core.errors import ConfigError
 from seakeep.core.market import Float64
+from seakeep.core.units import iso
 from seakeep.engine.pipeline import Pipeline
 from seakeep.risk.sizing import full_weight
 from seakeep.strategy.decide import Blend, blend
@@ -69,7 +71,7 @@ def _signals(
 ) -> list[Signal]:
     """The strategy's own signal first; who abstains is not there."""
     strategy = pipeline.strategy
-    score = float(strategy.score(frame, forecasts)[-1])
+    score = _score(pipeline, frame, forecasts)
     own = from_score(pipeline.strategy_name, strategy.group, frame.symbol, int(frame.ts[-1]), score, pipeline.bar_ms)
     signals = [] if own is None else [own]
     for name, belief in beliefs.items():
@@ -78,6 +80,22 @@ def _signals(
         if signal is not None:
             signals.append(signal)
     return signals
+
+
+def _score(pipeline: Pipeline, frame: FeatureFrame, forecasts: Mapping[str, Float64]) -> float:
+    """The strategy's newest score. Raises: ConfigError if it fails, or leaves [-1, 1]."""
+    try:
+        score = float(pipeline.strategy.score(frame, forecasts)[-1])
+    except Exception as error:
+        raise _at_fault(pipeline, frame, f"failed: {type(error).__name__}: {error}") from error
+    if abs(score) > 1.0:
+        raise _at_fault(pipeline, frame, f"scored {score:g}, outside [-1, 1]")
+    return score
+
+
+def _at_fault(pipeline: Pipeline, frame: FeatureFrame, what: str) -> ConfigError:
+    where = f"{frame.symbol} at {iso(int(frame.ts[-1]))}"
+    return ConfigError(f"strategy {pipeline.strategy_name}, {where}: {what}", remedy="correct its score")
 
 
 def _weight(pipeline: Pipeline, beliefs: Mapping[str, Forecast]) -> float:

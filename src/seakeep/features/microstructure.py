@@ -7,7 +7,7 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled, indicator
 from seakeep.features.rows import change, log_return, ratio, walk
-from seakeep.features.windows import rolling_mean, rolling_std, rolling_sum
+from seakeep.features.windows import rolling_mean, rolling_mean_into, rolling_share, rolling_std, rolling_sum_into
 
 __all__ = [
     "amihud",
@@ -66,7 +66,7 @@ def corwin_schultz(high: Float64, low: Float64, length: int = 20) -> Float64:
         both = np.log(max(high[i], high[i - 1]) / min(low[i], low[i - 1]))
         alpha = (math.sqrt(before * before + now * now) - both) / root
         out[i] = max(2.0 * math.tanh(alpha / 2.0), 0.0) if np.isfinite(alpha) else np.nan
-    return rolling_mean(out, length)
+    return rolling_mean_into(out, out, length)
 
 
 @indicator("amihud", lookback=lambda length: length + 1)
@@ -82,7 +82,7 @@ def amihud(close: Float64, volume: Float64, length: int = 20) -> Float64:
         money = close[i] * volume[i]
         traded[i] = np.sign(money)
         impact[i] = abs(step[i]) / money if money > 0.0 else 0.0 * (money + step[i])
-    return ratio(rolling_sum(impact, length), rolling_sum(traded, length), np.nan)
+    return rolling_share(impact, traded, length, np.nan)
 
 
 @indicator("kyle_lambda", lookback=lambda length: length + 1)
@@ -94,7 +94,7 @@ def kyle_lambda(close: Float64, volume: Float64, length: int = 50) -> Float64:
     """
     step = log_return(close, 1)
     signed = np.sign(step) * volume
-    return ratio(rolling_sum(step * signed, length), rolling_sum(signed * signed, length), np.nan)
+    return rolling_share(step * signed, signed * signed, length, np.nan)
 
 
 @indicator("volume_imbalance", lookback=lambda length: length + 1)
@@ -122,10 +122,11 @@ def volume_imbalance(close: Float64, volume: Float64, length: int = 50) -> Float
 @compiled
 def efficiency_ratio(close: Float64, length: int = 10) -> Float64:
     """Kaufman's efficiency: distance made over distance walked in `length` rows, 0..1 (n,); 0 where nothing moved."""
-    made = change(close, length)
-    for i in range(len(made)):
-        made[i] = abs(made[i])
-    return ratio(made, rolling_sum(walk(close), length), 0.0)
+    line = walk(close)
+    rolling_sum_into(line, line, length)
+    for i in range(length, len(line)):
+        line[i] = abs(close[i] - close[i - length]) / line[i] if line[i] != 0.0 else 0.0
+    return line
 
 
 @indicator("variance_ratio", lookback=lambda length, lag: length + lag, least=2)

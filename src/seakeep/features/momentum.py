@@ -8,9 +8,17 @@ import numpy as np
 
 from seakeep.core.market import Float64
 from seakeep.features.base import FAINT, compiled, ema_rows, indicator, wilder_rows, window_rows
-from seakeep.features.rows import STILL, change, log_return, ratio, typical_price, walk
-from seakeep.features.smoothing import ema, nested, nested_into
-from seakeep.features.windows import rolling_max, rolling_mean, rolling_min, rolling_sum
+from seakeep.features.rows import STILL, change, log_return, reach, typical_price
+from seakeep.features.smoothing import blend
+from seakeep.features.windows import (
+    rolling_max,
+    rolling_mean,
+    rolling_mean_into,
+    rolling_min,
+    rolling_share,
+    suffixes,
+    turn,
+)
 
 __all__ = [
     "awesome",
@@ -58,12 +66,14 @@ def _balance(close: Float64, length: int, centre: float, width: float) -> Float6
 
 
 @indicator("rsi", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
+@compiled
 def rsi(close: Float64, length: int = 14) -> Float64:
     """Relative strength index 0..100, Wilder's smoothing (n,); first value in row `length`; 50 where nothing moved."""
     return _balance(close, length, 50.0, 50.0)
 
 
 @indicator("cmo", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
+@compiled
 def cmo(close: Float64, length: int = 14) -> Float64:
     """Chande momentum oscillator -100..100 with Wilder's smoothing, as in TA-Lib (n,); 0 where nothing moved."""
     return _balance(close, length, 0.0, 100.0)
@@ -74,8 +84,8 @@ def _raw_k(high: Float64, low: Float64, close: Float64, length: int) -> Float64:
     """Where the close lies in the range of `length` rows, 0..100; 50 where there is no range."""
     top, bottom = rolling_max(high, length), rolling_min(low, length)
     for i in range(len(top)):
-        reach = top[i] - bottom[i]
-        top[i] = 50.0 if reach <= STILL * abs(bottom[i]) else 100.0 * (close[i] - bottom[i]) / reach
+        span = top[i] - bottom[i]
+        top[i] = 50.0 if span <= STILL * abs(bottom[i]) else 100.0 * (close[i] - bottom[i]) / span
     return top
 
 
@@ -84,19 +94,28 @@ def _stoch_rows(length: int, smooth: int, signal: int) -> int:
 
 
 @indicator("stoch_k", lookback=_stoch_rows)
+@compiled
 def stoch_k(high: Float64, low: Float64, close: Float64, length: int = 14, smooth: int = 3, signal: int = 3) -> Float64:
     """Slow stochastic %K 0..100 (n,); starts with its %D, in row length + smooth + signal - 3, as in TA-Lib."""
-    line = rolling_mean(_raw_k(high, low, close, length), smooth)
-    return line + 0.0 * rolling_mean(line, signal)
+    line = _raw_k(high, low, close, length)
+    rolling_mean_into(line, line, smooth)
+    average = rolling_mean(line, signal)
+    for i in range(len(line)):
+        line[i] += 0.0 * average[i]
+    return line
 
 
 @indicator("stoch_d", lookback=_stoch_rows)
+@compiled
 def stoch_d(high: Float64, low: Float64, close: Float64, length: int = 14, smooth: int = 3, signal: int = 3) -> Float64:
     """Slow stochastic %D 0..100: the simple average of %K over `signal` rows (n,)."""
-    return rolling_mean(rolling_mean(_raw_k(high, low, close, length), smooth), signal)
+    line = _raw_k(high, low, close, length)
+    rolling_mean_into(line, line, smooth)
+    return rolling_mean_into(line, line, signal)
 
 
 @indicator("stochrsi", lookback=lambda length, window: wilder_rows(length, forgotten=FAINT) + window)
+@compiled
 def stochrsi(close: Float64, length: int = 14, window: int = 14) -> Float64:
     """Where the RSI lies in its own range of `window` rows, 0..100 (n,); 50 where it has none."""
     strength = rsi(close, length)
@@ -104,9 +123,13 @@ def stochrsi(close: Float64, length: int = 14, window: int = 14) -> Float64:
 
 
 @indicator("willr", lookback=window_rows)
+@compiled
 def willr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Williams %R -100..0 (n,); -50 where there is no range."""
-    return _raw_k(high, low, close, length) - 100.0
+    line = _raw_k(high, low, close, length)
+    for i in range(len(line)):
+        line[i] -= 100.0
+    return line
 
 
 @indicator("cci", lookback=window_rows)
@@ -137,44 +160,75 @@ def roc(close: Float64, length: int = 10) -> Float64:
 
 
 @indicator("log_return", lookback=lambda length: length + 1)
+@compiled
 def rolling_return(close: Float64, length: int = 1) -> Float64:
     """Log return over `length` rows (n,)."""
     return log_return(close, length)
 
 
 @indicator("mom", lookback=lambda length: length + 1)
+@compiled
 def mom(close: Float64, length: int = 10) -> Float64:
     """Change over `length` rows in price units (n,)."""
     return change(close, length)
 
 
 @indicator("ppo", lookback=lambda fast, slow: ema_rows(max(fast, slow)))
+@compiled
 def ppo(close: Float64, fast: int = 12, slow: int = 26) -> Float64:
     """Fast minus slow exponential average in percent of the slow one (n,); each seeded on its own, as in TA-Lib."""
-    below = ema(close, slow)
-    return 100.0 * ratio(ema(close, fast) - below, below, np.nan)
+    out = np.empty(len(close))
+    age, quick, lazy = 0, 0.0, 0.0
+    for i in range(len(close)):
+        age = age + 1 if np.isfinite(close[i]) else 0
+        quick = blend(quick, close[i], age, fast, 2.0 / (fast + 1.0))
+        lazy = blend(lazy, close[i], age, slow, 2.0 / (slow + 1.0))
+        out[i] = 100.0 * (quick - lazy) / lazy if age >= max(fast, slow) else np.nan
+    return out
 
 
 @indicator("trix", lookback=lambda length: ema_rows(length, 3) + 1)
 @compiled
 def trix(close: Float64, length: int = 15) -> Float64:
     """One-row rate of change of a triple exponential average, percent (n,); first value in row 3 (length - 1) + 1."""
-    return roc(nested(close, (length, length, length), (0.0, 0.0, 1.0)), 1)
+    out = np.empty(len(close))
+    alpha, late = 2.0 / (length + 1.0), length - 1
+    age, e1, e2, e3 = 0, 0.0, 0.0, 0.0
+    for i in range(len(close)):
+        age = age + 1 if np.isfinite(close[i]) else 0
+        e1 = blend(e1, close[i], age, length, alpha)
+        e2 = blend(e2, e1, age - late, length, alpha)
+        before, e3 = e3, blend(e3, e2, age - 2 * late, length, alpha)
+        out[i] = 100.0 * (e3 / before - 1.0) if age > 3 * late + 1 else np.nan
+    return out
 
 
 @indicator("ultosc", lookback=lambda *lengths: max(lengths) + 1)
 @compiled
 def ultosc(high: Float64, low: Float64, close: Float64, short: int = 7, middle: int = 14, long: int = 28) -> Float64:
     """Ultimate oscillator 0..100 over three windows weighted 4, 2, 1 (n,); 50 where nothing moved."""
-    pressure, reach = np.full(len(close), np.nan), np.full(len(close), np.nan)
-    for i in range(1, len(close)):
-        bottom = min(low[i], close[i - 1])
-        pressure[i], reach[i] = close[i] - bottom, max(high[i], close[i - 1]) - bottom
     out = np.zeros(len(close))
+    out[:1] = np.nan
     for weight, length in ((4.0, short), (2.0, middle), (1.0, long)):
-        part, whole = rolling_sum(pressure, length), rolling_sum(reach, length)
-        for i in range(len(close)):
-            out[i] += weight * (part[i] / whole[i] if whole[i] != 0.0 else 0.5) * (100.0 / 7.0)
+        _add_pressure(out, high, low, close, length, weight * (100.0 / 7.0))
+    return out
+
+
+@compiled
+def _add_pressure(out: Float64, high: Float64, low: Float64, close: Float64, length: int, weight: float) -> Float64:
+    """Adds to `out` the weighted share of the true range that the closes of `length` rows lie above its bottom."""
+    parts, wholes = suffixes(length), suffixes(length)
+    for start in range(1, len(close), length):
+        above = below = 0.0
+        for k in range(min(length, len(close) - start)):
+            i = start + k
+            bought, span = close[i] - min(low[i], close[i - 1]), reach(high[i], low[i], close[i - 1])
+            above, below = above + bought, below + span
+            total, divisor = parts[k + 1] + above, wholes[k + 1] + below
+            parts[k], wholes[k] = bought, span
+            out[i] += weight * (total / divisor if divisor != 0.0 else 0.5)
+        turn(parts)
+        turn(wholes)
     return out
 
 
@@ -182,14 +236,13 @@ def ultosc(high: Float64, low: Float64, close: Float64, short: int = 7, middle: 
 @compiled
 def mfi(high: Float64, low: Float64, close: Float64, volume: Float64, length: int = 14) -> Float64:
     """Money flow index 0..100 (n,); first value in row `length`; 50 where no money moved the price."""
-    price = typical_price(high, low, close)
-    up, down = np.full(len(close), np.nan), np.full(len(close), np.nan)
-    for i in range(1, len(close)):
-        flow, step = price[i] * volume[i], price[i] - price[i - 1]
-        up[i] = flow if step > 0.0 else 0.0 * (flow + step)
-        down[i] = flow if step < 0.0 else 0.0 * (flow + step)
-    inflow = rolling_sum(up, length)
-    return 100.0 * ratio(inflow, inflow + rolling_sum(down, length), 0.5)
+    inflow, moved = np.empty(len(close)), np.empty(len(close))
+    before = np.nan
+    for i in range(len(close)):
+        price = (high[i] + low[i] + close[i]) / 3.0
+        flow, side = price * volume[i], np.sign(price - before)
+        inflow[i], moved[i], before = 50.0 * flow * (abs(side) + side), flow * abs(side), price
+    return rolling_share(inflow, moved, length, 50.0)
 
 
 @indicator("bop", lookback=lambda: 1)
@@ -198,8 +251,8 @@ def bop(open: Float64, high: Float64, low: Float64, close: Float64) -> Float64: 
     """Balance of power (close - open) / (high - low), -1..1 (n,); 0 where there is no range."""
     out = np.empty(len(close))
     for i in range(len(close)):
-        reach = high[i] - low[i]
-        out[i] = (close[i] - open[i]) / reach if reach != 0.0 else 0.0
+        span = high[i] - low[i]
+        out[i] = (close[i] - open[i]) / span if span != 0.0 else 0.0
     return out
 
 
@@ -207,10 +260,17 @@ def bop(open: Float64, high: Float64, low: Float64, close: Float64) -> Float64: 
 @compiled
 def tsi(close: Float64, slow: int = 25, fast: int = 13) -> Float64:
     """True strength index -100..100: doubly smoothed change over doubly smoothed absolute change (n,)."""
-    net, walked, lengths = change(close, 1), walk(close), (slow, fast)
-    nested_into(net, net, lengths, (0.0, 100.0))
-    nested_into(walked, walked, lengths, (0.0, 1.0))
-    return ratio(net, walked, 0.0)
+    out = np.empty(len(close))
+    out[:1] = np.nan
+    alpha, beta, late = 2.0 / (slow + 1.0), 2.0 / (fast + 1.0), slow - 1
+    age, net1, net2, walk1, walk2 = 0, 0.0, 0.0, 0.0, 0.0
+    for i in range(1, len(close)):
+        step = close[i] - close[i - 1]
+        age = age + 1 if np.isfinite(step) else 0
+        net1, walk1 = blend(net1, step, age, slow, alpha), blend(walk1, abs(step), age, slow, alpha)
+        net2, walk2 = blend(net2, net1, age - late, fast, beta), blend(walk2, walk1, age - late, fast, beta)
+        out[i] = (100.0 * net2 / walk2 if walk2 != 0.0 else 0.0) if age >= late + fast else np.nan
+    return out
 
 
 @indicator("awesome", lookback=lambda fast, slow: max(fast, slow))

@@ -5,7 +5,7 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled
 
-__all__ = ["STILL", "change", "log_return", "ratio", "typical_price", "walk"]
+__all__ = ["STILL", "change", "log_return", "ratio", "reach", "typical_price", "walk"]
 
 STILL = 1e-10
 """A movement smaller than this share of the price is none: oscillators are then neutral."""
@@ -27,8 +27,9 @@ def change(x: Float64, lag: int) -> Float64:
     """x minus x `lag` rows before."""
     out = np.empty(len(x))
     out[:lag] = np.nan
-    for i in range(lag, len(x)):
-        out[i] = x[i] - x[i - lag]
+    now, before, moved = x[lag:], x[: max(len(x) - lag, 0)], out[lag:]
+    for i in range(len(moved)):
+        moved[i] = now[i] - before[i]
     return out
 
 
@@ -44,10 +45,17 @@ def walk(x: Float64) -> Float64:
 @compiled
 def log_return(close: Float64, lag: int) -> Float64:
     """Log return over `lag` rows."""
-    out = np.full(len(close), np.nan)
+    out = np.empty(len(close))
+    out[:lag] = np.nan
     for i in range(lag, len(close)):
         out[i] = np.log(close[i] / close[i - lag])
     return out
+
+
+@compiled
+def reach(high: float, low: float, before: float) -> float:
+    """True range of one bar: what it and the close before it span."""
+    return max(high, before) - min(low, before)
 
 
 @compiled

@@ -1,36 +1,37 @@
-"""Exponential smoothing, seeded by a simple mean as TA-Lib and Wilder do; a NaN ends the memory, warming up anew."""
+"""Exponential smoothing, seeded by a simple mean as TA-Lib and Wilder do; a NaN ends the memory, warming up anew.
+
+An average is a level and an age, the count of numbers in a row it has been given. Whoever smooths keeps both in local
+variables, so that a chain of averages is one pass over the rows, without an array between one average and the next.
+"""
 
 import numpy as np
 
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled
 
-__all__ = ["ema", "nested", "nested_into", "smooth", "smooth_into", "wilder"]
+__all__ = ["blend", "ema", "smooth", "wilder"]
+
+
+@compiled
+def blend(level: float, value: float, age: int, length: int, alpha: float) -> float:
+    """The level after one value more, the `age`-th in a row: the mean of the first `length`, then s += alpha (x - s).
+
+    Before `age` is `length` it is a part of that mean and nobody's average yet; at age 0 and less it is 0.
+    """
+    if age > length:
+        return (1.0 - alpha) * level + alpha * value
+    return level + value / length if age > 0 else 0.0
 
 
 @compiled
 def smooth(x: Float64, length: int, alpha: float) -> Float64:
-    """s += alpha (x - s), s starting as the mean of the first `length` numbers in a row (n,); NaN before that."""
-    return smooth_into(np.empty(len(x)), x, length, alpha)
-
-
-@compiled
-def smooth_into(out: Float64, x: Float64, length: int, alpha: float) -> Float64:
-    """`smooth`, written into `out`, which may be `x` itself: a large array less to allocate."""
-    seen, level = 0, 0.0
+    """`blend` over the rows (n,); NaN until `length` numbers in a row were seen."""
+    out = np.empty(len(x))
+    age, level = 0, 0.0
     for i in range(len(x)):
-        value, out[i] = x[i], np.nan
-        if not np.isfinite(value):
-            seen, level = 0, 0.0
-        elif seen < length:
-            seen += 1
-            level += value
-            if seen == length:
-                level /= length
-                out[i] = level
-        else:
-            level += alpha * (value - level)
-            out[i] = level
+        age = age + 1 if np.isfinite(x[i]) else 0
+        level = blend(level, x[i], age, length, alpha)
+        out[i] = level if age >= length else np.nan
     return out
 
 
@@ -44,34 +45,3 @@ def ema(x: Float64, length: int) -> Float64:
 def wilder(x: Float64, length: int) -> Float64:
     """Wilder's average, alpha 1 / length (n,)."""
     return smooth(x, length, 1.0 / length)
-
-
-@compiled
-def nested(x: Float64, lengths: tuple[int, ...], weights: tuple[float, ...]) -> Float64:
-    """Weighted sum of exponential averages of exponential averages, `lengths` from the innermost outwards (n,)."""
-    return nested_into(np.empty(len(x)), x, lengths, weights)
-
-
-@compiled
-def nested_into(out: Float64, x: Float64, lengths: tuple[int, ...], weights: tuple[float, ...]) -> Float64:
-    """`nested`, written into `out`, which may be `x` itself."""
-    folds = len(lengths)
-    level, seen = np.zeros(folds), np.zeros(folds, np.int64)
-    for i in range(len(x)):
-        value, total = x[i], 0.0
-        if not np.isfinite(value):
-            level[:], seen[:], total = 0.0, 0, np.nan
-        for k in range(folds if np.isfinite(value) else 0):
-            if seen[k] < lengths[k]:
-                seen[k] += 1
-                level[k] += value
-                if seen[k] < lengths[k]:
-                    total = np.nan
-                    break
-                level[k] /= lengths[k]
-            else:
-                level[k] += 2.0 / (lengths[k] + 1.0) * (value - level[k])
-            value = level[k]
-            total += weights[k] * value
-        out[i] = total
-    return out

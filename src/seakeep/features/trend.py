@@ -7,10 +7,19 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features import smoothing
 from seakeep.features.base import FAINT, compiled, ema_rows, indicator, wilder_rows, window_rows
-from seakeep.features.rows import change, ratio, walk
-from seakeep.features.smoothing import nested, wilder
+from seakeep.features.rows import change, walk
+from seakeep.features.smoothing import blend, wilder
 from seakeep.features.volatility import atr
-from seakeep.features.windows import rolling_age, rolling_max, rolling_mean, rolling_min, rolling_sum, rolling_weighted
+from seakeep.features.windows import (
+    rolling_age,
+    rolling_mean,
+    rolling_mean_into,
+    rolling_middle,
+    rolling_share,
+    rolling_slope,
+    rolling_sum_into,
+    rolling_weighted,
+)
 
 __all__ = [
     "adx",
@@ -51,60 +60,100 @@ _REVERSALS = 1_000
 
 
 @indicator("sma", lookback=window_rows)
+@compiled
 def sma(close: Float64, length: int = 20) -> Float64:
     """Simple moving average (n,); first value in row length - 1."""
     return rolling_mean(close, length)
 
 
 @indicator("ema", lookback=ema_rows)
+@compiled
 def ema(close: Float64, length: int = 20) -> Float64:
     """Exponential moving average, alpha 2 / (length + 1), seeded by the simple one (n,)."""
     return smoothing.ema(close, length)
 
 
 @indicator("rma", lookback=wilder_rows)
+@compiled
 def rma(close: Float64, length: int = 14) -> Float64:
     """Wilder's moving average, alpha 1 / length, seeded by the simple one (n,)."""
     return wilder(close, length)
 
 
 @indicator("wma", lookback=window_rows)
+@compiled
 def wma(close: Float64, length: int = 20) -> Float64:
     """Moving average weighted 1 (oldest) to length (newest) (n,)."""
-    line = rolling_weighted(close, length)
-    line /= length * (length + 1) / 2
+    line, weight = rolling_weighted(close, length), length * (length + 1) / 2
+    for i in range(len(line)):
+        line[i] /= weight
     return line
 
 
 @indicator("dema", lookback=lambda length: ema_rows(length, 2))
+@compiled
 def dema(close: Float64, length: int = 20) -> Float64:
     """Double exponential average 2 e1 - e2 (Mulloy 1994) (n,); first value in row 2 (length - 1)."""
-    return nested(close, (length, length), (2.0, -1.0))
+    out = np.empty(len(close))
+    alpha, late = 2.0 / (length + 1.0), length - 1
+    age, e1, e2 = 0, 0.0, 0.0
+    for i in range(len(close)):
+        age = age + 1 if np.isfinite(close[i]) else 0
+        e1 = blend(e1, close[i], age, length, alpha)
+        e2 = blend(e2, e1, age - late, length, alpha)
+        out[i] = 2.0 * e1 - e2 if age > 2 * late else np.nan
+    return out
 
 
 @indicator("tema", lookback=lambda length: ema_rows(length, 3))
+@compiled
 def tema(close: Float64, length: int = 20) -> Float64:
     """Triple exponential average 3 e1 - 3 e2 + e3 (Mulloy 1994) (n,); first value in row 3 (length - 1)."""
-    return nested(close, (length, length, length), (3.0, -3.0, 1.0))
+    out = np.empty(len(close))
+    alpha, late = 2.0 / (length + 1.0), length - 1
+    age, e1, e2, e3 = 0, 0.0, 0.0, 0.0
+    for i in range(len(close)):
+        age = age + 1 if np.isfinite(close[i]) else 0
+        e1 = blend(e1, close[i], age, length, alpha)
+        e2 = blend(e2, e1, age - late, length, alpha)
+        e3 = blend(e3, e2, age - 2 * late, length, alpha)
+        out[i] = 3.0 * (e1 - e2) + e3 if age > 3 * late else np.nan
+    return out
 
 
 @indicator("trima", lookback=window_rows)
+@compiled
 def trima(close: Float64, length: int = 20) -> Float64:
     """Triangular moving average: the simple average of a simple average (n,)."""
     half = (length + 1) // 2
-    return rolling_mean(rolling_mean(close, half), length + 1 - half)
+    line = rolling_mean(close, half)
+    return rolling_mean_into(line, line, length + 1 - half)
 
 
 @indicator("hma", lookback=lambda length: length + math.isqrt(length) - 1, least=2)
+@compiled
 def hma(close: Float64, length: int = 20) -> Float64:
     """Hull moving average: the weighted average, over sqrt(length), of 2 wma(length / 2) - wma(length) (n,)."""
-    return wma(2.0 * wma(close, length // 2) - wma(close, length), math.isqrt(length))
+    line, slow = wma(close, length // 2), wma(close, length)
+    for i in range(len(line)):
+        line[i] = 2.0 * line[i] - slow[i]
+    return wma(line, int(math.sqrt(length)))
 
 
 @indicator("zlema", lookback=lambda length: ema_rows(length) + (length - 1) // 2)
+@compiled
 def zlema(close: Float64, length: int = 20) -> Float64:
     """Zero-lag exponential average: of the close plus its change over (length - 1) / 2 rows (n,)."""
-    return smoothing.ema(close + change(close, (length - 1) // 2), length)
+    out = np.empty(len(close))
+    lag = (length - 1) // 2
+    out[:lag] = np.nan
+    age, level = 0, 0.0
+    for i in range(lag, len(close)):
+        ahead = close[i] + (close[i] - close[i - lag])
+        age = age + 1 if np.isfinite(ahead) else 0
+        level = blend(level, ahead, age, length, 2.0 / (length + 1.0))
+        out[i] = level if age >= length else np.nan
+    return out
 
 
 def _kama_rows(length: int, fast: int, slow: int) -> int:
@@ -117,7 +166,8 @@ def _kama_rows(length: int, fast: int, slow: int) -> int:
 def kama(close: Float64, length: int = 10, fast: int = 2, slow: int = 30) -> Float64:
     """Kaufman's adaptive moving average, seeded by the close of row length - 1 (n,); first value in row `length`."""
     quick, lazy = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0)
-    line = rolling_sum(walk(close), length)
+    line = walk(close)
+    rolling_sum_into(line, line, length)
     level = np.nan
     for i in range(len(close)):
         path = line[i]
@@ -134,17 +184,31 @@ def kama(close: Float64, length: int = 10, fast: int = 2, slow: int = 30) -> Flo
 
 
 @indicator("t3", lookback=lambda length, _: ema_rows(length, 6))
+@compiled
 def t3(close: Float64, length: int = 5, volume_factor: float = 0.7) -> Float64:
     """Tillson's T3: six nested exponential averages, blended (n,); first value in row 6 (length - 1)."""
     v = volume_factor
     c6, c5, c4, c3 = -(v**3), 3 * v**2 + 3 * v**3, -6 * v**2 - 3 * v - 3 * v**3, 1 + 3 * v + v**3 + 3 * v**2
-    return nested(close, (length,) * 6, (0.0, 0.0, c3, c4, c5, c6))
+    out = np.empty(len(close))
+    alpha, late = 2.0 / (length + 1.0), length - 1
+    age, e1, e2, e3, e4, e5, e6 = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(len(close)):
+        age = age + 1 if np.isfinite(close[i]) else 0
+        e1 = blend(e1, close[i], age, length, alpha)
+        e2 = blend(e2, e1, age - late, length, alpha)
+        e3 = blend(e3, e2, age - 2 * late, length, alpha)
+        e4 = blend(e4, e3, age - 3 * late, length, alpha)
+        e5 = blend(e5, e4, age - 4 * late, length, alpha)
+        e6 = blend(e6, e5, age - 5 * late, length, alpha)
+        out[i] = c3 * e3 + c4 * e4 + c5 * e5 + c6 * e6 if age > 6 * late else np.nan
+    return out
 
 
 @indicator("vwma", lookback=window_rows)
+@compiled
 def vwma(close: Float64, volume: Float64, length: int = 20) -> Float64:
     """Volume-weighted moving average of the close (n,); NaN where nothing was traded in the whole window."""
-    return ratio(rolling_sum(close * volume, length), rolling_sum(volume, length), np.nan)
+    return rolling_share(close * volume, volume, length, np.nan)
 
 
 def _macd_rows(fast: int, slow: int, signal: int) -> int:
@@ -152,38 +216,43 @@ def _macd_rows(fast: int, slow: int, signal: int) -> int:
 
 
 @compiled
-def _macd(close: Float64, fast: int, slow: int, signal: int) -> tuple[Float64, Float64]:
-    """MACD and its signal; both averages start at row slow - 1, the line where its signal does, as in TA-Lib."""
+def _macd(close: Float64, fast: int, slow: int, signal: int, of_line: float, of_signal: float) -> Float64:
+    """Weighted sum of MACD and its signal (n,), from where the signal starts; both averages start as one, as in TA-Lib.
+
+    So the fast one skips the first numbers that the slow one is given.
+    """
     fast, slow = min(fast, slow), max(fast, slow)
-    late = slow - fast
-    line, quick = smoothing.ema(close, slow), smoothing.ema(close[late:], fast)
-    for i in range(late, len(line)):
-        line[i] = quick[i - late] - line[i]
-    average = smoothing.ema(line, signal)
-    for i in range(len(line)):
-        if np.isnan(average[i]):
-            line[i] = np.nan
-    return line, average
+    out = np.empty(len(close))
+    age, quick, lazy, average = 0, 0.0, 0.0, 0.0
+    for i in range(len(close)):
+        age = age + 1 if np.isfinite(close[i]) else 0
+        quick = blend(quick, close[i], age - (slow - fast), fast, 2.0 / (fast + 1.0))
+        lazy = blend(lazy, close[i], age, slow, 2.0 / (slow + 1.0))
+        line = quick - lazy
+        average = blend(average, line, age - (slow - 1), signal, 2.0 / (signal + 1.0))
+        out[i] = of_line * line + of_signal * average if age > slow + signal - 2 else np.nan
+    return out
 
 
 @indicator("macd", lookback=_macd_rows)
+@compiled
 def macd(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9) -> Float64:
     """Fast minus slow exponential average (n,); starts with its signal, in row slow + signal - 2."""
-    return _macd(close, fast, slow, signal)[0]
+    return _macd(close, fast, slow, signal, 1.0, 0.0)
 
 
 @indicator("macd_signal", lookback=_macd_rows)
+@compiled
 def macd_signal(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9) -> Float64:
     """Exponential average of the MACD line (n,)."""
-    return _macd(close, fast, slow, signal)[1]
+    return _macd(close, fast, slow, signal, 0.0, 1.0)
 
 
 @indicator("macd_hist", lookback=_macd_rows)
+@compiled
 def macd_hist(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9) -> Float64:
     """MACD line minus its signal (n,)."""
-    line, average = _macd(close, fast, slow, signal)
-    line -= average
-    return line
+    return _macd(close, fast, slow, signal, 1.0, -1.0)
 
 
 @compiled
@@ -213,24 +282,28 @@ def _directional(high: Float64, low: Float64, close: Float64, length: int) -> tu
 
 
 @indicator("plus_di", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
+@compiled
 def plus_di(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Positive directional indicator 0..100 (n,); first value in row `length`; 0 where nothing moved."""
     return _directional(high, low, close, length)[0]
 
 
 @indicator("minus_di", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
+@compiled
 def minus_di(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Negative directional indicator 0..100 (n,); first value in row `length`; 0 where nothing moved."""
     return _directional(high, low, close, length)[1]
 
 
 @indicator("dx", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
+@compiled
 def dx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Directional movement index 0..100 (n,); 0 where nothing moved."""
     return _directional(high, low, close, length)[2]
 
 
 @indicator("adx", lookback=lambda length: wilder_rows(length, 2, FAINT) + 1)
+@compiled
 def adx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Average directional index 0..100: Wilder's average of `dx` (n,); first value in row 2 length - 1.
 
@@ -240,6 +313,7 @@ def adx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float6
 
 
 @indicator("adxr", lookback=lambda length: wilder_rows(length, 2, FAINT) + length)
+@compiled
 def adxr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Mean of `adx` now and length - 1 rows ago (n,)."""
     index = adx(high, low, close, length)
@@ -247,21 +321,33 @@ def adxr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float
 
 
 @indicator("aroon_up", lookback=lambda length: length + 1)
+@compiled
 def aroon_up(high: Float64, length: int = 25) -> Float64:
     """How recent the highest high of length + 1 rows is, 0..100 (n,)."""
-    return 100.0 * (length - rolling_age(high, length + 1)) / length
+    line = rolling_age(high, length + 1)
+    for i in range(len(line)):
+        line[i] = 100.0 * (length - line[i]) / length
+    return line
 
 
 @indicator("aroon_down", lookback=lambda length: length + 1)
+@compiled
 def aroon_down(low: Float64, length: int = 25) -> Float64:
     """How recent the lowest low of length + 1 rows is, 0..100 (n,)."""
-    return aroon_up(-low, length)
+    line = rolling_age(low, length + 1, -1.0)
+    for i in range(len(line)):
+        line[i] = 100.0 * (length - line[i]) / length
+    return line
 
 
 @indicator("aroon_osc", lookback=lambda length: length + 1)
+@compiled
 def aroon_osc(high: Float64, low: Float64, length: int = 25) -> Float64:
     """Aroon up minus Aroon down, -100..100 (n,)."""
-    return aroon_up(high, length) - aroon_down(low, length)
+    line, down = rolling_age(high, length + 1), rolling_age(low, length + 1, -1.0)
+    for i in range(len(line)):
+        line[i] = 100.0 * (down[i] - line[i]) / length
+    return line
 
 
 @indicator("psar", lookback=lambda *_: _REVERSALS)
@@ -331,41 +417,45 @@ def supertrend(high: Float64, low: Float64, close: Float64, length: int = 10, wi
 @compiled
 def linreg_slope(close: Float64, length: int = 14) -> Float64:
     """Slope of the least-squares line through the last `length` closes, price units a row (n,)."""
-    total, tilt = rolling_sum(close, length), rolling_weighted(close, length)
-    for i in range(len(close)):
-        tilt[i] = (tilt[i] - total[i] * ((length + 1.0) / 2.0)) * (12.0 / (length * (length * length - 1.0)))
-    return tilt
+    return rolling_slope(close, length)
 
 
 @indicator("linreg", lookback=window_rows, least=2)
+@compiled
 def linreg(close: Float64, length: int = 14) -> Float64:
     """End of the least-squares line through the last `length` closes (n,)."""
-    return rolling_mean(close, length) + linreg_slope(close, length) * ((length - 1) / 2)
-
-
-def _middle(high: Float64, low: Float64, length: int) -> Float64:
-    return (rolling_max(high, length) + rolling_min(low, length)) / 2.0
+    line, slope = rolling_mean(close, length), rolling_slope(close, length)
+    for i in range(len(line)):
+        line[i] += slope[i] * ((length - 1) / 2)
+    return line
 
 
 @indicator("ichimoku_tenkan", lookback=window_rows)
+@compiled
 def tenkan(high: Float64, low: Float64, length: int = 9) -> Float64:
     """Ichimoku conversion line: middle of the range of `length` rows (n,)."""
-    return _middle(high, low, length)
+    return rolling_middle(high, low, length)
 
 
 @indicator("ichimoku_kijun", lookback=window_rows)
+@compiled
 def kijun(high: Float64, low: Float64, length: int = 26) -> Float64:
     """Ichimoku base line: middle of the range of `length` rows (n,)."""
-    return _middle(high, low, length)
+    return rolling_middle(high, low, length)
 
 
 @indicator("ichimoku_span_a", lookback=lambda fast, slow: max(fast, slow))
+@compiled
 def span_a(high: Float64, low: Float64, fast: int = 9, slow: int = 26) -> Float64:
     """Leading span A: mean of conversion and base line, at the row it is known: not shifted ahead (n,)."""
-    return (_middle(high, low, fast) + _middle(high, low, slow)) / 2.0
+    line, base = rolling_middle(high, low, fast), rolling_middle(high, low, slow)
+    for i in range(len(line)):
+        line[i] = (line[i] + base[i]) / 2.0
+    return line
 
 
 @indicator("ichimoku_span_b", lookback=window_rows)
+@compiled
 def span_b(high: Float64, low: Float64, length: int = 52) -> Float64:
     """Leading span B: middle of the range of `length` rows, at the row it is known: not shifted ahead (n,)."""
-    return _middle(high, low, length)
+    return rolling_middle(high, low, length)

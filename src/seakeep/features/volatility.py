@@ -9,9 +9,9 @@ import numpy as np
 
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled, ema_rows, indicator, wilder_rows, window_rows
-from seakeep.features.rows import log_return, ratio, typical_price
-from seakeep.features.smoothing import ema, smooth_into
-from seakeep.features.windows import rolling_max, rolling_mean, rolling_min, rolling_std
+from seakeep.features.rows import log_return, ratio, reach, typical_price
+from seakeep.features.smoothing import blend, ema
+from seakeep.features.windows import rolling_max, rolling_mean, rolling_middle, rolling_min, rolling_std
 
 __all__ = [
     "atr",
@@ -52,8 +52,7 @@ def true_range(high: Float64, low: Float64, close: Float64) -> Float64:
     out = np.empty(len(close))
     out[:1] = np.nan
     for i in range(1, len(close)):
-        before = close[i - 1]
-        out[i] = max(high[i], before) - min(low[i], before)
+        out[i] = reach(high[i], low[i], close[i - 1])
     return out
 
 
@@ -61,8 +60,15 @@ def true_range(high: Float64, low: Float64, close: Float64) -> Float64:
 @compiled
 def atr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Wilder's average true range, price units (n,); first value in row `length`."""
-    reach = true_range(high, low, close)
-    return smooth_into(reach, reach, length, 1.0 / length)
+    out = np.empty(len(close))
+    out[:1] = np.nan
+    age, level = 0, 0.0
+    for i in range(1, len(close)):
+        span = reach(high[i], low[i], close[i - 1])
+        age = age + 1 if np.isfinite(span) else 0
+        level = blend(level, span, age, length, 1.0 / length)
+        out[i] = level if age >= length else np.nan
+    return out
 
 
 @indicator("natr", lookback=lambda length: wilder_rows(length) + 1)
@@ -76,12 +82,14 @@ def natr(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float
 
 
 @indicator("stddev", lookback=window_rows)
+@compiled
 def stddev(close: Float64, length: int = 20) -> Float64:
     """Population standard deviation of the close, price units (n,)."""
     return rolling_std(close, length, 0)
 
 
 @indicator("return_std", lookback=lambda length: length + 1, least=2)
+@compiled
 def return_std(close: Float64, length: int = 20) -> Float64:
     """Sample standard deviation of the last `length` log returns, per bar (n,); first value in row `length`."""
     return rolling_std(log_return(close, 1), length, 1)
@@ -96,24 +104,37 @@ def realised_vol(close: Float64, length: int = 20) -> Float64:
 
 
 @indicator("bb_middle", lookback=window_rows)
+@compiled
 def bb_middle(close: Float64, length: int = 20) -> Float64:
     """Middle Bollinger band: the simple average (n,)."""
     return rolling_mean(close, length)
 
 
 @indicator("bb_upper", lookback=window_rows)
+@compiled
 def bb_upper(close: Float64, length: int = 20, width: float = 2.0) -> Float64:
     """Upper Bollinger band: `width` population deviations above the average (n,)."""
-    return rolling_mean(close, length) + width * rolling_std(close, length, 0)
+    return _band(close, length, width)
+
+
+@compiled
+def _band(close: Float64, length: int, width: float) -> Float64:
+    """`width` population deviations above the simple average (n,)."""
+    line, spread = rolling_mean(close, length), rolling_std(close, length, 0)
+    for i in range(len(line)):
+        line[i] += width * spread[i]
+    return line
 
 
 @indicator("bb_lower", lookback=window_rows)
+@compiled
 def bb_lower(close: Float64, length: int = 20, width: float = 2.0) -> Float64:
     """Lower Bollinger band: `width` population deviations below the average (n,)."""
-    return rolling_mean(close, length) - width * rolling_std(close, length, 0)
+    return _band(close, length, -width)
 
 
 @indicator("bb_width", lookback=window_rows)
+@compiled
 def bb_width(close: Float64, length: int = 20, width: float = 2.0) -> Float64:
     """Distance between the Bollinger bands in percent of the middle one (n,)."""
     return 200.0 * width * ratio(rolling_std(close, length, 0), rolling_mean(close, length), np.nan)
@@ -123,11 +144,14 @@ def bb_width(close: Float64, length: int = 20, width: float = 2.0) -> Float64:
 @compiled
 def bb_position(close: Float64, length: int = 20, width: float = 2.0) -> Float64:
     """Where the close lies between the Bollinger bands: 0 lower, 1 upper (n,); 0.5 where nothing moved."""
-    above = close - rolling_mean(close, length)
-    return 0.5 + ratio(above, 2.0 * width * rolling_std(close, length, 0), 0.0)
+    line, spread = rolling_mean(close, length), rolling_std(close, length, 0)
+    for i in range(len(line)):
+        line[i] = 0.5 + ((close[i] - line[i]) / (2.0 * width * spread[i]) if spread[i] != 0.0 else 0.0)
+    return line
 
 
 @indicator("keltner_middle", lookback=lambda length: ema_rows(length))
+@compiled
 def keltner_middle(high: Float64, low: Float64, close: Float64, length: int = 20) -> Float64:
     """Middle of the Keltner channel: exponential average of the typical price (n,)."""
     return ema(typical_price(high, low, close), length)
@@ -138,52 +162,58 @@ def _keltner_rows(length: int, atr_length: int, _: float) -> int:
 
 
 @compiled
-def _keltner(
-    high: Float64, low: Float64, close: Float64, length: int, atr_length: int, width: float
-) -> tuple[Float64, Float64]:
-    """Middle and half width; both averages are seeded to start in the same row, as in TA-Lib."""
+def _keltner(high: Float64, low: Float64, close: Float64, length: int, atr_length: int, width: float) -> Float64:
+    """`width` average true ranges above the middle (n,); both averages are seeded to start as one, as in TA-Lib."""
+    out = np.empty(len(close))
     late = length - 1 - atr_length
-    middle, half = np.full(len(close), np.nan), np.full(len(close), np.nan)
-    first, second = max(-late, 0), max(late, 0)
-    middle[first:] = ema(typical_price(high[first:], low[first:], close[first:]), length)
-    half[second:] = width * atr(high[second:], low[second:], close[second:], atr_length)
-    return middle, half
+    first, second = max(-late, 0), max(late, 0) + 1
+    age, middle, half, before = 0, 0.0, 0.0, np.nan
+    for i in range(len(close)):
+        price, span, before = (high[i] + low[i] + close[i]) / 3.0, reach(high[i], low[i], before), close[i]
+        age = age + 1 if np.isfinite(price) else 0
+        middle = blend(middle, price, age - first, length, 2.0 / (length + 1.0))
+        half = blend(half, span, age - second, atr_length, 1.0 / atr_length)
+        out[i] = middle + width * half if age >= second + atr_length else np.nan
+    return out
 
 
 @indicator("keltner_upper", lookback=_keltner_rows)
+@compiled
 def keltner_upper(
     high: Float64, low: Float64, close: Float64, length: int = 20, atr_length: int = 10, width: float = 2.0
 ) -> Float64:
     """Keltner channel: `width` average true ranges above its middle (n,)."""
-    middle, half = _keltner(high, low, close, length, atr_length, width)
-    return middle + half
+    return _keltner(high, low, close, length, atr_length, width)
 
 
 @indicator("keltner_lower", lookback=_keltner_rows)
+@compiled
 def keltner_lower(
     high: Float64, low: Float64, close: Float64, length: int = 20, atr_length: int = 10, width: float = 2.0
 ) -> Float64:
     """Keltner channel: `width` average true ranges below its middle (n,)."""
-    middle, half = _keltner(high, low, close, length, atr_length, width)
-    return middle - half
+    return _keltner(high, low, close, length, atr_length, -width)
 
 
 @indicator("donchian_upper", lookback=window_rows)
+@compiled
 def donchian_upper(high: Float64, length: int = 20) -> Float64:
     """Highest high of the last `length` rows, this one included (n,)."""
     return rolling_max(high, length)
 
 
 @indicator("donchian_lower", lookback=window_rows)
+@compiled
 def donchian_lower(low: Float64, length: int = 20) -> Float64:
     """Lowest low of the last `length` rows, this one included (n,)."""
     return rolling_min(low, length)
 
 
 @indicator("donchian_middle", lookback=window_rows)
+@compiled
 def donchian_middle(high: Float64, low: Float64, length: int = 20) -> Float64:
     """Middle of the Donchian channel (n,)."""
-    return (rolling_max(high, length) + rolling_min(low, length)) / 2.0
+    return rolling_middle(high, low, length)
 
 
 @compiled

@@ -3,7 +3,8 @@
 The rows are cut into blocks of `length`. A window is then the end of one block and the start of the next (van Herk
 1992): a suffix sum of the older plus a running sum of the newer. Nothing is ever subtracted, a row depends on the rows
 of its window alone, and a NaN is in a result only if it is in the window. The block before the first row is NaN, so
-the first length - 1 rows are. One loop walks a block forwards for the results and backwards for its suffixes.
+the first length - 1 rows are. One table holds the older block's suffixes and, row by row in their place, the values of
+the newer, which `turn` makes suffixes at its end: so a result may be written over its input.
 """
 
 import numpy as np
@@ -15,65 +16,124 @@ __all__ = [
     "rolling_age",
     "rolling_max",
     "rolling_mean",
+    "rolling_mean_into",
+    "rolling_middle",
     "rolling_min",
+    "rolling_share",
+    "rolling_slope",
     "rolling_std",
     "rolling_sum",
+    "rolling_sum_into",
     "rolling_weighted",
+    "suffixes",
+    "turn",
 ]
+
+
+@compiled
+def suffixes(length: int) -> Float64:
+    """The table of the block before the first (length + 1,): NaN, and the sum of no row, 0."""
+    table = np.full(length + 1, np.nan)
+    table[length] = 0.0
+    return table
+
+
+@compiled
+def turn(table: Float64) -> Float64:
+    """Makes the values of a block its suffix sums, in place (length + 1,)."""
+    total = 0.0
+    for k in range(len(table) - 2, -1, -1):
+        total += table[k]
+        table[k] = total
+    return table
 
 
 @compiled
 def rolling_sum(x: Float64, length: int) -> Float64:
     """Sum of the last `length` rows (n,)."""
-    n = len(x)
-    out = np.empty(n)
-    suffixes = _suffixes(length, np.nan, 0.0)
-    for start in range(0, n, length):
-        new = start // length % 2
-        stop = min(start + length, n)
-        running = suffix = 0.0
-        for k in range(stop - start):
-            running += x[start + k]
-            out[start + k] = suffixes[1 - new, k + 1] + running
-            suffix += x[stop - 1 - k]
-            suffixes[new, length - 1 - k] = suffix
-    return out
+    return rolling_sum_into(np.empty(len(x)), x, length)
 
 
 @compiled
-def _suffixes(length: int, before: float, empty: float) -> Float64:
-    """Two blocks of suffixes by turns (2, length + 1); the older starts as `before`, the one of no row is `empty`."""
-    table = np.full((2, length + 1), before)
-    table[:, length] = empty
-    return table
+def rolling_sum_into(out: Float64, x: Float64, length: int) -> Float64:
+    """`rolling_sum`, written into `out`, which may be `x` itself: a large array less to allocate."""
+    older = suffixes(length)
+    for start in range(0, len(x), length):
+        running = 0.0
+        for k in range(min(length, len(x) - start)):
+            value = x[start + k]
+            running += value
+            out[start + k] = older[k + 1] + running
+            older[k] = value
+        turn(older)
+    return out
 
 
 @compiled
 def rolling_mean(x: Float64, length: int) -> Float64:
     """Mean of the last `length` rows (n,)."""
-    out = rolling_sum(x, length)
+    return rolling_mean_into(np.empty(len(x)), x, length)
+
+
+@compiled
+def rolling_mean_into(out: Float64, x: Float64, length: int) -> Float64:
+    """`rolling_mean`, written into `out`, which may be `x` itself."""
+    rolling_sum_into(out, x, length)
     for i in range(len(out)):
         out[i] /= length
     return out
 
 
 @compiled
+def rolling_share(part: Float64, whole: Float64, length: int, otherwise: float) -> Float64:
+    """Sum of `part` over sum of `whole` in the last `length` rows (n,), `otherwise` where the whole is 0.
+
+    Written into `part`, which is returned.
+    """
+    parts, wholes = suffixes(length), suffixes(length)
+    for start in range(0, len(part), length):
+        above = below = 0.0
+        for k in range(min(length, len(part) - start)):
+            i = start + k
+            above, below = above + part[i], below + whole[i]
+            total, divisor = parts[k + 1] + above, wholes[k + 1] + below
+            parts[k], wholes[k] = part[i], whole[i]
+            part[i] = total / divisor if divisor != 0.0 else otherwise + 0.0 * total
+        turn(parts)
+        turn(wholes)
+    return part
+
+
+@compiled
 def rolling_weighted(x: Float64, length: int) -> Float64:
     """Sum of the last `length` rows weighted 1 (oldest) to `length` (newest) (n,)."""
-    n = len(x)
-    out = np.empty(n)
-    suffixes = _suffixes(length, np.nan, 0.0)
-    for start in range(0, n, length):
-        new = start // length % 2
-        stop = min(start + length, n)
-        running = aged = suffix = weighted = 0.0
-        for k in range(stop - start):
+    return _weighted(np.empty(len(x)), x, length, 0.0, 1.0)
+
+
+@compiled
+def rolling_slope(x: Float64, length: int) -> Float64:
+    """Slope of the least-squares line through the last `length` rows, a row (n,)."""
+    scale = 12.0 / (length * (length * length - 1.0))
+    return _weighted(np.empty(len(x)), x, length, (length + 1.0) / 2.0, scale)
+
+
+@compiled
+def _weighted(out: Float64, x: Float64, length: int, centre: float, scale: float) -> Float64:
+    """Sum of the last `length` rows weighted (1 .. length) - centre, times `scale`, into `out`, which may be `x`."""
+    older = suffixes(length)
+    for start in range(0, len(x), length):
+        running = aged = 0.0
+        for k in range(min(length, len(x) - start)):
+            value = x[start + k]
             aged += running
-            running += x[start + k]
-            out[start + k] = suffixes[1 - new, k + 1] + (length * running - aged)
-            suffix += x[stop - 1 - k]
-            weighted += suffix
-            suffixes[new, length - 1 - k] = weighted
+            running += value
+            out[start + k] = scale * (older[k + 1] + ((length - centre) * running - aged))
+            older[k] = value
+        total = weighted = 0.0
+        for k in range(length - 1, -1, -1):
+            total += older[k]
+            weighted += total
+            older[k] = weighted - centre * total
     return out
 
 
@@ -84,9 +144,10 @@ def rolling_std(x: Float64, length: int, ddof: int) -> Float64:
     Squares are taken of distances to a row inside the window, so a high level costs no digits.
     """
     n = len(x)
-    out = np.full(n, np.nan)
+    out = np.empty(n)
+    out[: length - 1] = np.nan
     first, second = np.empty(length), np.empty(length)
-    divisor = float(length - ddof)
+    share, scale = 1.0 / length, 1.0 / (length - ddof)
     for end in range(length - 1, n, length):
         origin = x[end]
         total = squares = 0.0
@@ -95,45 +156,41 @@ def rolling_std(x: Float64, length: int, ddof: int) -> Float64:
             total += distance
             squares += distance * distance
             first[length - 1 - k], second[length - 1 - k] = total, squares
-        out[end] = np.sqrt(_positive(squares - total * total / length) / divisor)
+        out[end] = _root((squares - total * total * share) * scale)
         total = squares = 0.0
         for i in range(end + 1, min(end + length, n)):
             distance = x[i] - origin
             total += distance
             squares += distance * distance
             both = first[i - end] + total
-            out[i] = np.sqrt(_positive(second[i - end] + squares - both * both / length) / divisor)
+            out[i] = _root((second[i - end] + squares - both * both * share) * scale)
     return out
 
 
 @compiled
-def _positive(x: float) -> float:
-    return 0.0 if x < 0.0 else x
+def _root(x: float) -> float:
+    return 0.0 if x < 0.0 else np.sqrt(x)
 
 
 @compiled
 def _extreme(x: Float64, length: int, sign: float) -> Float64:
-    """Largest (sign 1) or smallest (sign -1); no comparison picks a NaN, so windows with one are blanked at the end."""
-    n = len(x)
+    """Largest (sign 1) or smallest (sign -1); no comparison picks a NaN, so windows with one are blanked."""
+    n, hole = len(x), -1
     out = np.empty(n)
-    suffixes = _suffixes(length, -np.inf, -np.inf)
+    older = np.full(length + 1, -np.inf)
     for start in range(0, n, length):
-        new = start // length % 2
-        stop = min(start + length, n)
-        running = suffix = -np.inf
-        for k in range(stop - start):
-            late, early = sign * x[start + k], sign * x[stop - 1 - k]
-            running = late if late > running else running
-            older = suffixes[1 - new, k + 1]
-            out[start + k] = sign * (older if older > running else running)
-            suffix = early if early > suffix else suffix
-            suffixes[new, length - 1 - k] = suffix
-    hole = -1
-    for i in range(n):
-        if np.isnan(x[i]):
-            hole = i
-        if i - hole < length:
-            out[i] = np.nan
+        running = -np.inf
+        for k in range(min(length, n - start)):
+            value = sign * x[start + k]
+            hole = start + k if np.isnan(value) else hole
+            running = value if value > running else running
+            top = older[k + 1] if older[k + 1] > running else running
+            out[start + k] = sign * top if start + k - hole >= length else np.nan
+            older[k] = value
+        top = -np.inf
+        for k in range(length - 1, -1, -1):
+            top = older[k] if older[k] > top else top
+            older[k] = top
     return out
 
 
@@ -150,23 +207,30 @@ def rolling_min(x: Float64, length: int) -> Float64:
 
 
 @compiled
-def rolling_age(x: Float64, length: int) -> Float64:
-    """Rows since the largest of the last `length` rows, the latest of equals (n,)."""
-    n = len(x)
-    out = np.full(n, np.nan)
-    suffix = np.empty(length, np.int64)
-    for end in range(length - 1, n, length):
-        top = end
-        for k in range(length):
-            if x[end - k] > x[top] or np.isnan(x[end - k]):
-                top = end - k
-            suffix[length - 1 - k] = top
-        out[end] = np.nan if np.isnan(x[top]) else end - top
-        top = min(end + 1, n - 1)
-        for i in range(end + 1, min(end + length, n)):
-            if x[i] >= x[top] or np.isnan(x[i]):
-                top = i
-            older = suffix[i - end]
-            best = older if x[older] > x[top] else top
-            out[i] = np.nan if np.isnan(x[older]) or np.isnan(x[top]) else i - best
+def rolling_middle(high: Float64, low: Float64, length: int) -> Float64:
+    """Middle between the highest high and the lowest low of the last `length` rows (n,)."""
+    top, bottom = rolling_max(high, length), rolling_min(low, length)
+    for i in range(len(top)):
+        top[i] = (top[i] + bottom[i]) / 2.0
+    return top
+
+
+@compiled
+def rolling_age(x: Float64, length: int, sign: float = 1.0) -> Float64:
+    """Rows since the largest (`sign` -1: smallest) of the last `length` rows, the latest of equals (n,)."""
+    n, hole = len(x), -1
+    out = np.empty(n)
+    older, places = np.full(length + 1, -np.inf), np.zeros(length + 1, np.int64)
+    for start in range(0, n, length):
+        top, place = -np.inf, start
+        for i in range(start, min(start + length, n)):
+            value, before = sign * x[i], older[i - start + 1]
+            hole = i if np.isnan(value) else hole
+            top, place = (value, i) if value >= top else (top, place)
+            latest = places[i - start + 1] if before > top else place
+            out[i] = i - latest if i - hole >= length else np.nan
+        top, place = -np.inf, start
+        for i in range(min(start + length, n) - 1, start - 1, -1):
+            top, place = (sign * x[i], i) if sign * x[i] > top else (top, place)
+            older[i - start], places[i - start] = top, place
     return out

@@ -5,6 +5,8 @@ from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from math import isfinite
+from types import NoneType
+from typing import Any, get_args
 
 import msgspec
 from msgspec.structs import fields
@@ -38,7 +40,7 @@ def encode(event: Event, records: Sequence[Record]) -> bytes:
     except (UnicodeEncodeError, OverflowError, TypeError) as error:
         remedy = "correct it where it enters"
         raise LedgerError(f"a {kind_of(event)} entry cannot be kept: {error}", remedy=remedy) from error
-    if b"null" in encoded or b"NaN" in encoded or b"Infinity" in encoded:  # JSON writes a float NaN as null
+    if _may_be_not_finite(encoded, event, records):
         _refuse_not_finite(payload, kind_of(event))
     return encoded
 
@@ -66,6 +68,23 @@ def chain_hash(run_id: str, seq: int, prev_hash: bytes, payload: bytes) -> bytes
 def kind_of(event: Event) -> str:
     """The event's tag: slice, tick, filled, ..."""
     return str(event.__struct_config__.tag)
+
+
+def _may_be_not_finite(encoded: bytes, event: Event, records: Sequence[Record]) -> bool:
+    """Whether to look closer: JSON has a Decimal's NaN as text, a float's as null, which an absent price is too."""
+    if b"NaN" in encoded or b"Infinity" in encoded:
+        return True
+    return b"null" in encoded and any(_may_hold_float(type(kept)) for kept in (event, *records))
+
+
+@cache
+def _may_hold_float(annotation: Any) -> bool:
+    """Whether there can be a float, at any depth, in a value of this type."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return any(_may_hold_float(field.type) for field in fields(annotation))
+    if inner := get_args(annotation):
+        return any(_may_hold_float(kind) for kind in inner)
+    return not (_is_plain(annotation) or annotation in (Decimal, NoneType, ...))
 
 
 def _refuse_not_finite(value: object, path: str) -> None:

@@ -24,6 +24,9 @@ _POSTGRES = ("postgres", "postgresql", "postgresql+psycopg")
 _LOCKS = 0x5EA
 """First half of our PostgreSQL advisory locks; the second is the hash of what is locked."""
 
+_PAGE_BYTES = 2048
+"""Of a new SQLite file. A commit logs whole pages, one a table, so small ones sync sooner; entries still fit three."""
+
 _REMEDIES = (
     ("malformed", IntegrityError, "the file is damaged", "restore it from a copy"),
     ("Could not decode", IntegrityError, "a text column is damaged", "restore it from a copy"),
@@ -84,6 +87,7 @@ def _sqlite(url: URL, *, readonly: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(source, uri=True, timeout=10, isolation_level=None)
         if not readonly:
+            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

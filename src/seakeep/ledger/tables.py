@@ -48,7 +48,7 @@ __all__ = [
     "of_run",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a column changes; a ledger of another version is refused when it is opened."""
 
 METADATA = MetaData()

@@ -28,7 +28,7 @@ class ChainWriter:
     def __init__(self, engine: Engine, connection: Any, run: RunInfo) -> None:
         self.run_id, self._number = run.run_id, run.number
         self._engine = engine
-        self._connection = connection
+        self._connection, self._cursor = connection, connection.cursor()
         self._begin = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else ""
         tables = (JOURNAL, *(model.table for model in MODELS.values()))
         self._inserts = {t.name: str(t.insert().compile(dialect=engine.dialect)) for t in tables}
@@ -56,11 +56,11 @@ class ChainWriter:
         entries = self._pending["journal"]
         if not entries:
             return
-        with explained(self._engine):
-            try:
-                self._insert(self._connection.cursor(), entries)
-                self._connection.commit()
-            except BaseException:
+        try:
+            self._insert(self._cursor, entries)
+            self._connection.commit()
+        except BaseException:
+            with explained(self._engine):
                 self._connection.rollback()
                 raise
         self._kept = self._head

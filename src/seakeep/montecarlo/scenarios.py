@@ -2,9 +2,10 @@
 
 A scenario transforms each log return r of a model whose expected log return is m and whose annual volatility is s:
 
-    r -> m' + volatility (r - m) + shock,    m' = clip(m, floor, cap) + sigmas s per year,
+    r -> m' + volatility (r - m) + shock,    m' = clip(m, floor, cap) + sigmas s + (1 - volatility^2) s^2 / 2 per year,
 
-and `pull` draws the log value back toward its start with a half-life. Drift is counted in the asset's own volatility:
+the last term so that a change of volatility leaves the expected value where it was, and `pull` draws the log value back
+toward its start with a half-life. Drift is counted in the asset's own volatility:
 1.25 a year is what 2018 and 2022 took from bitcoin. Bear keeps volatility as it is, so with the same seed each of its
 paths lies below the base path at every step: it is never better than base. Shorts gain in it, as they should.
 """
@@ -65,7 +66,7 @@ SCENARIOS = {
             volatility=0.7,
             half_life_days=10.0,
         ),
-        Scenario(name="volatile", says="twice the volatility, the same log drift", volatility=2.0),
+        Scenario(name="volatile", says="twice the volatility, the same expected value", volatility=2.0),
         Scenario(
             name="crash",
             says="a fall of 30 % over the first two days, 2.5 times the volatility, drift at most zero",
@@ -98,6 +99,7 @@ def overlay(scene: Scenario, means: Float64, spread: Float64, interval: str) -> 
     """The scenario for a model with expected log returns (assets, steps) and deviations (assets,) of a step."""
     dt, steps = interval_ms(interval) / YEAR_MS, means.shape[1]
     drift = np.clip(means, scene.floor * dt, scene.cap * dt) + scene.sigmas * spread[:, None] * math.sqrt(dt)
+    drift = drift + (1 - scene.volatility**2) * spread[:, None] ** 2 / 2
     tilt = drift - scene.volatility * means
     if scene.shock:
         span = min(steps, max(1, round(scene.shock_days * DAY_MS / interval_ms(interval))))

@@ -34,7 +34,7 @@ __all__ = [
     "RuinParams",
     "Survival",
     "breaker_odds",
-    "drawdown_chances",
+    "drawdown_odds",
     "gamblers_duration",
     "gamblers_ruin",
     "gbm_odds",
@@ -246,10 +246,15 @@ def ruin_odds(returns: Float64, params: RuinParams, *, seed: int) -> Ruin:
     return Ruin(loss, drawdown, falls, recoveries)
 
 
-def drawdown_chances(returns: Float64, levels: Float64, horizon: int, params: RuinParams, *, seed: int) -> Float64:
-    """Probability in each world (worlds, l) that the largest drawdown reaches each level (l,) within `horizon`."""
+def drawdown_odds(returns: Float64, depth: float, horizon: int, params: RuinParams, *, seed: int) -> Probability:
+    """Probability that the largest drawdown reaches `depth` within `horizon`: one number of `ruin_odds`."""
+    if not (0 < depth < 1 and horizon >= 1):
+        raise ValueError(f"depth must be in (0, 1) and horizon >= 1, got {depth} and {horizon}")
     futures = _futures(_log_returns(returns), np.array([horizon]), params, seed)
-    return np.asarray((futures[:, :, 0, 1, None] >= -np.log1p(-levels) - 1e-12).mean(axis=1))
+    met = (futures[:, :, 0, 1] >= -math.log1p(-depth) - 1e-12).mean(axis=1)
+    value, low, high, error = np.stack(_spread(met, params.paths)).tolist()
+    n = len(returns)
+    return Probability(value, low, high, error, n, _METHOD, (*_reach(n, np.array([horizon])), _worst(returns)))
 
 
 _METHOD = "stationary bootstrap of worlds and paths"

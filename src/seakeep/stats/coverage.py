@@ -133,14 +133,11 @@ def conditional(coverage: Coverage, independent: Coverage) -> Coverage:
     return Coverage("conditional", statistic, p, 2, coverage.failures, coverage.n, independent.warnings)
 
 
-def dynamic_quantile(
-    returns: Float64, var: Float64, confidence: float, lags: int = 4, squares: bool = False
-) -> Coverage:
+def dynamic_quantile(returns: Float64, var: Float64, confidence: float, lags: int = 4) -> Coverage:
     """Engle and Manganelli's DQ test: failures must not be foretold by past failures or by the forecast itself.
 
-    Regressors are a constant, `lags` earlier failures and the VaR of the day, with `squares` also the last squared
-    return (Journal of Business and Economic Statistics 22, 2004). A forecast that never moves adds no regressor: the
-    degrees of freedom are the rank.
+    Regressors are a constant, `lags` earlier failures and the VaR of the day (Journal of Business and Economic
+    Statistics 22, 2004). A forecast that never moves adds no regressor: the degrees of freedom are the rank.
 
     Raises: NotEnoughHistory with fewer than 10 forecasts a regressor.
     """
@@ -150,13 +147,13 @@ def dynamic_quantile(
         raise NotEnoughHistory(f"the DQ test needs at least {10 * (lags + 2)} forecasts", value=n)
     excess = hits - p
     columns = [np.ones(n - lags), *(excess[lags - i : n - i] for i in range(1, lags + 1)), var[lags:]]
-    if squares:
-        columns.append(returns[lags - 1 : n - 1] ** 2)
     design = np.column_stack(columns)
     fitted, _, rank, _ = np.linalg.lstsq(design, excess[lags:])
     statistic = float(((design @ fitted) ** 2).sum() / (p * (1 - p)))
     notes = () if hits.any() else (NO_FAILURES,)
-    return Coverage("dynamic_quantile", statistic, float(chdtrc(int(rank), statistic)), int(rank), int(hits.sum()), n, notes)
+    return Coverage(
+        "dynamic_quantile", statistic, float(chdtrc(int(rank), statistic)), int(rank), int(hits.sum()), n, notes
+    )
 
 
 def weibull_duration(hits: NDArray[np.bool_]) -> tuple[Coverage, float]:

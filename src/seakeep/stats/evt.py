@@ -158,9 +158,9 @@ def fit_pareto(losses: Float64, threshold: float) -> Pareto:
     if not (-1 < xi < 10 and beta > 0):
         raise ConvergenceError("the Pareto likelihood has no inner maximum", value=xi, remedy="take a larger tail")
     spread = _covariance(excesses, xi, beta) if xi > -0.5 else np.full((2, 2), math.nan)
-    errors = np.sqrt(np.diag(spread))
+    xi_error, beta_error = np.sqrt(np.diag(spread)).tolist()
     loglik = pareto_loglik(excesses, xi, beta)
-    return Pareto(xi, beta, threshold, count, len(losses), *map(float, errors), float(spread[0, 1]), loglik)
+    return Pareto(xi, beta, threshold, count, len(losses), xi_error, beta_error, float(spread[0, 1]), loglik)
 
 
 def fit_tail(losses: Float64, share: float = 0.10) -> Pareto:
@@ -184,7 +184,9 @@ def _covariance(excesses: Float64, xi: float, beta: float) -> Float64:
     for i in range(2):
         for j in range(2):
             di, dj = np.eye(2)[i] * steps, np.eye(2)[j] * steps
-            corners = [pareto_loglik(excesses, *(at + a * di + b * dj)) for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
+            corners = [
+                pareto_loglik(excesses, *(at + a * di + b * dj)) for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1))
+            ]
             curvature[i, j] = (corners[0] - corners[1] - corners[2] + corners[3]) / (4 * steps[i] * steps[j])
     if not np.isfinite(curvature).all():
         return np.full((2, 2), math.nan)

@@ -88,7 +88,7 @@ def expected_variances(garch: Garch, next_variance: float, h: int, residuals: Fl
 
 
 def _log_variances(garch: Garch, next_variance: float, h: int, residuals: Float64 | None) -> TermStructure:
-    student, weights = garch.errors == "t", garch.beta ** np.arange(h - 1)
+    student, weights = garch.errors == "t", np.asarray(garch.beta ** np.arange(h - 1), np.float64)
     if student and residuals is None and h > 1:
         raise ValueError("an egarch forecast with t errors beyond one bar needs the residuals")
     news = np.empty(0) if residuals is None else garch.alpha * (np.abs(residuals) - MEAN_ABS) + garch.gamma * residuals

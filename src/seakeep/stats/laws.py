@@ -49,6 +49,7 @@ __all__ = [
     "Weighted",
     "filtered",
     "fit_law",
+    "law_named",
 ]
 
 RISKMETRICS = Garch(omega=0.0, alpha=0.06, beta=0.94)
@@ -213,21 +214,23 @@ class CornishFisher:
 
     def quantile(self, probability: Float64) -> Float64:
         """Return at each probability (k,). Raises: ModelError outside the domain, where it would not rise."""
-        if not cornish_fisher_domain(self.skew, self.excess):
-            raise ModelError(f"{self._outside()}, so nothing can be drawn from it", remedy="use another method")
-        z = ndtri(probability)
-        shift = (z * z - 1) * self.skew / 6 + (z**3 - 3 * z) * self.excess / 24
-        return np.asarray(self.mean + self.std * (z + shift - (2 * z**3 - 5 * z) * self.skew**2 / 36))
+        if self.outside:
+            raise ModelError(f"{self.outside}, so nothing can be drawn from it", remedy="use another method")
+        return np.asarray(self.mean + self.std * cornish_fisher_quantile(ndtri(probability), self.skew, self.excess))
 
     def warnings(self, confidence: float) -> tuple[str, ...]:
         """Says when the expansion is no law at these moments, and when CVaR had to be held at VaR."""
-        found = [] if cornish_fisher_domain(self.skew, self.excess) else [self._outside()]
+        found = [self.outside] if self.outside else []
         var, cvar = self.tail(confidence)
         if cvar <= var:
             found.append("the expansion put CVaR below VaR; it is held at VaR")
         return tuple(found)
 
-    def _outside(self) -> str:
+    @property
+    def outside(self) -> str:
+        """Why these moments leave the domain; empty inside it."""
+        if cornish_fisher_domain(self.skew, self.excess):
+            return ""
         return f"skewness {self.skew:.2f} and excess kurtosis {self.excess:.2f} are outside the Cornish-Fisher domain"
 
 
@@ -327,8 +330,13 @@ LAWS: Mapping[str, tuple[int, Callable[[Float64, LawSettings], Law]]] = {
 """Each method: the fewest returns it accepts, and its fit."""
 
 
-def fit_law(returns: Float64, method: str, settings: LawSettings | None = None) -> Law:
-    """The law of that name, fitted to checked returns (n,). Raises: ConfigError for an unknown method."""
+def law_named(method: str) -> tuple[int, Callable[[Float64, LawSettings], Law]]:
+    """The fewest returns the method accepts, and its fit. Raises: ConfigError for an unknown method."""
     if method not in LAWS:
         raise ConfigError("unknown VaR method", value=method, remedy=nearest(method, list(LAWS)))
-    return LAWS[method][1](returns, settings or LawSettings())
+    return LAWS[method]
+
+
+def fit_law(returns: Float64, method: str, settings: LawSettings | None = None) -> Law:
+    """The law of that name, fitted to checked returns (n,). Raises: ConfigError for an unknown method."""
+    return law_named(method)[1](returns, settings or LawSettings())

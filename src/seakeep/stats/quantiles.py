@@ -5,7 +5,7 @@ of no larger loss: 0.95 means one period in twenty is worse than VaR; CVaR is th
 """
 
 import math
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy.special import gammaln, ndtri, stdtrit
@@ -30,6 +30,7 @@ __all__ = [
     "weighted_tail",
 ]
 
+Number = TypeVar("Number", float, Float64)
 Rule = Literal["interpolated", "order"]
 """Where a historical quantile lies: between two observations (numpy's default), or on the ceil(n (1 - c))-th worst."""
 
@@ -116,8 +117,8 @@ def moments(returns: Float64, rule: Literal["population", "unbiased"] = "populat
     return mean, math.sqrt(variance), skew, excess
 
 
-def cornish_fisher_quantile(z: float, skew: float, excess: float) -> float:
-    """Normal quantile z corrected for skewness and excess kurtosis (Cornish and Fisher, 1938)."""
+def cornish_fisher_quantile(z: Number, skew: float, excess: float) -> Number:
+    """Normal quantile z, a number or a column, corrected for skewness and excess kurtosis (Cornish and Fisher, 1938)."""
     shift = (z * z - 1) * skew / 6 + (z**3 - 3 * z) * excess / 24
     return z + shift - (2 * z**3 - 5 * z) * skew * skew / 36
 
@@ -138,9 +139,7 @@ def shortfall_polynomial(h: float, skew: float, excess: float) -> float:
     return 1 + h**3 * skew / 6 + of_square * skew * skew / 72 + (h**4 - 2 * h**2 - 1) * excess / 24
 
 
-def cornish_fisher_tail(
-    mean: float, std: float, skew: float, excess: float, confidence: float
-) -> tuple[float, float]:
+def cornish_fisher_tail(mean: float, std: float, skew: float, excess: float, confidence: float) -> tuple[float, float]:
     """Modified (VaR, CVaR) [1]_; where the expansion gives a CVaR below VaR, CVaR is VaR (see `cornish_fisher_domain`).
 
     .. [1] Boudt, Peterson and Croux, "Estimation and decomposition of downside risk for portfolios with non-normal
@@ -168,8 +167,7 @@ def empirical_tail(ordered: Float64, confidence: float, rule: Rule = "interpolat
     below = min(int(round(place, 9)), n - 2)
     low, high = ordered[below], ordered[below + 1]
     quantile = low + (place - below) * (high - low)
-    count = max(below + 1, int(np.searchsorted(ordered, quantile, "right")))
-    return -float(quantile), -float(ordered[:count].mean())
+    return -float(quantile), -float(ordered[: below + 1].mean())
 
 
 def age_weights(n: int, decay: float) -> Float64:

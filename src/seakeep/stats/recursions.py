@@ -81,33 +81,36 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
     1 + z^2 / (nu - 2).
     """
     mu, omega, a, b, beta, eta = theta
-    student = eta > 0.0
-    nu = 1.0 / eta if student else 3.0
-    before, before_slope = presample[0] + presample[1] * (presample[2] - mu) ** 2, -2 * presample[1] * (presample[2] - mu)
+    student, nu = eta > 0.0, 1.0 / max(eta, 1e-9)
+    before, before_slope = (
+        presample[0] + presample[1] * (presample[2] - mu) ** 2,
+        -2 * presample[1] * (presample[2] - mu),
+    )
     persistence = beta if egarch else beta + 0.5 * (a + b)
     log_h = omega + beta * math.log(before) if egarch else 0.0
     h = math.exp(log_h) if egarch else omega + persistence * before
     g0 = persistence * before_slope / (before if egarch else h)
     g1 = 1.0 if egarch else 1.0 / h
-    g2 = 0.0 if egarch else 0.5 * before / h
-    g3 = g2
+    g2 = g3 = 0.0 if egarch else 0.5 * before / h
     g4 = math.log(before) if egarch else before / h
     sum_log_h = sum_log_q = sum_direct = sum_inverse = sum_weight = 0.0
     product_h = product_q = 1.0
     inverse = 1.0 / h
-    row0, row1, row2, row3, row4, row5, row6, row7 = work[0],work[1],work[2],work[3],work[4],work[5],work[6],work[7]
     for t in range(len(x)):
         e = x[t] - mu
         z2 = e * e * inverse
         pull = 1.0
+        if student:
+            pull = (nu + 1.0) / (nu - 2.0 + z2)
+            product_q *= 1.0 + z2 / (nu - 2.0)
         product_h *= h
         if t & 7 == 7:
             sum_log_h += math.log(product_h)
             sum_log_q += math.log(product_q)
             product_h = product_q = 1.0
         weight, direct = 0.5 * (pull * z2 - 1.0), pull * e * inverse
-        row0[t], row1[t], row2[t], row3[t], row4[t] = g0, g1, g2, g3, g4
-        row5[t], row6[t], row7[t] = weight, direct, h
+        work[0, t], work[1, t], work[2, t], work[3, t], work[4, t] = g0, g1, g2, g3, g4
+        work[5, t], work[6, t], work[7, t] = weight, direct, h
         sum_direct, sum_inverse, sum_weight = sum_direct + direct, sum_inverse + inverse, sum_weight + weight
         if egarch:
             root = math.sqrt(inverse)
@@ -119,11 +122,12 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
             h = math.exp(log_h)
             inverse = 1.0 / h
         else:
-            up, down = (e * e, 0.0) if e >= 0.0 else (0.0, e * e)
+            rise = 1.0 * (e >= 0.0)
+            up, down = rise * e * e, (1.0 - rise) * e * e
             after = omega + a * up + b * down + beta * h
             inverse = 1.0 / after
             carry = beta * h * inverse
-            g0 = carry * g0 - 2.0 * inverse * (a if e >= 0.0 else b) * e
+            g0 = carry * g0 - 2.0 * inverse * (b + rise * (a - b)) * e
             g1, g2, g3 = carry * g1 + inverse, carry * g2 + up * inverse, carry * g3 + down * inverse
             g4 = carry * g4 + h * inverse
             h = after
@@ -134,7 +138,7 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
 
 @kernel
 def _dot(x: Float64, y: Float64) -> float:
-    """Inner product in pieces too short for the linear algebra library to split between threads: always the same bits."""
+    """Inner product in pieces too short for the algebra library to split between threads: always the same bits."""
     total = 0.0
     for t in range(0, len(x), 4096):
         total += np.dot(x[t : t + 4096], y[t : t + 4096])

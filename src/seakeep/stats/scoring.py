@@ -7,6 +7,8 @@ unit persistence) is reached exactly, and a step is only ever shortened to raise
 .. [1] Hildreth, "A quadratic programming procedure", Naval Research Logistics Quarterly 4 (1957).
 """
 
+import math
+
 import numpy as np
 from scipy.special import digamma
 
@@ -19,14 +21,19 @@ __all__ = ["CONVERGED", "STALLED", "UNFINISHED", "ascend", "bounded_step", "curv
 CONVERGED, STALLED, UNFINISHED = 0, 1, 2
 """How an ascent ended: at a maximum, where no step helps, or out of passes."""
 
-GAIN = 1e-8
-"""An ascent ends when the next step promises less log-likelihood than this, plus 1e-12 an observation of rounding."""
+GAIN, SLACK = 1e-8, 1e-7
+"""An ascent ends when the next step promises less log-likelihood than `GAIN`, plus 1e-12 an observation of rounding,
+or when no step raises it and the promise is below `SLACK`."""
 PASSES = 300
+SWEEPS = 10_000
 
 
 @kernel
 def bounded_step(score: Float64, information: Float64, bounds: Float64, room: Float64) -> Float64:
-    """The step d (k,) that maximises score d - d information d / 2 subject to bounds (m, k) d <= room (m,)."""
+    """The step d (k,) that maximises score d - d information d / 2 subject to bounds (m, k) d <= room (m,).
+
+    NaN if the sweeps do not settle inside the bounds, as they may not where the information is indefinite.
+    """
     k, m = len(score), len(room)
     ridged = information.copy()
     for i in range(k):
@@ -43,16 +50,18 @@ def bounded_step(score: Float64, information: Float64, bounds: Float64, room: Fl
     if over.max() <= 0.0:
         return step
     pressure = np.zeros(m)
-    for _ in range(500):
+    for _ in range(SWEEPS):
         moved = 0.0
         for i in range(m):
             change = max(-pressure[i], (over[i] - (mixed[i] * pressure).sum()) / mixed[i, i])
             pressure[i] += change
             moved = max(moved, abs(change) * mixed[i, i])
-        if moved < 1e-14:
+        if not moved > 1e-13:
             break
     for i in range(k):
         step[i] -= (solved[i, 1:] * pressure).sum()
+    if not (_times(bounds, step) - room).max() < 1e-9:
+        step[:] = np.nan
     return step
 
 
@@ -69,9 +78,8 @@ def ascend(
 ) -> tuple[Float64, float, int, int]:
     """Climb from free parameters `start` (k,): the maximum, its log-likelihood, the passes taken, how it ended.
 
-    `work` (8, n + 1) is left as the pass at the maximum made it.
-
-    `design` (6, k) makes `theta` of the free parameters; they stay where `bounds` (m, k) free <= `limits` (m,).
+    `design` (6, k) makes `theta` of the free parameters; they stay where `bounds` (m, k) free <= `limits` (m,). `work`
+    (8, n + 1) is left as the pass at the maximum made it.
     """
     k, score, information = len(start), np.empty(6), np.empty((6, 6))
     free, passes, rest = start.copy(), 1, np.zeros((k, k))
@@ -85,7 +93,7 @@ def ascend(
             step = bounded_step(slope, expected, bounds, room)
         promise = 0.5 * (slope * step).sum()
         if not promise > GAIN + 1e-12 * len(x):
-            return free, best, passes, CONVERGED if promise == promise else STALLED
+            return free, best, passes, STALLED if math.isnan(promise) else CONVERGED
         length, value, trial = 1.0, -np.inf, free
         while length > 1e-8 and not value > best:
             trial = free + length * step
@@ -94,7 +102,7 @@ def ascend(
             passes += 1
         if not value > best:
             best = likelihood(x, _times(design, free), egarch, presample, work, score, information)
-            return free, best, passes, CONVERGED if promise < 1e-7 else STALLED
+            return free, best, passes, CONVERGED if promise < SLACK else STALLED
         before, slope = slope, _times(design.T, score)
         expected = _through(design, information)
         _learn(rest, trial - free, before - slope, expected)
@@ -118,7 +126,7 @@ def _learn(rest: Float64, step: Float64, turned: Float64, expected: Float64) -> 
 
 @kernel
 def _times(matrix: Float64, vector: Float64) -> Float64:
-    out = np.zeros(len(matrix))
+    out: Float64 = np.zeros(len(matrix))
     for i in range(len(matrix)):
         for j in range(len(vector)):
             out[i] += matrix[i, j] * vector[j]
@@ -132,15 +140,13 @@ def _through(design: Float64, information: Float64) -> Float64:
     half = np.zeros((6, k))
     for i in range(6):
         half[i] = _times(design.T, information[i])
-    out = np.zeros((k, k))
+    out: Float64 = np.zeros((k, k))
     for p in range(k):
         out[:, p] = _times(design.T, half[:, p])
     return out
 
 
-def curvature(
-    x: Float64, free: Float64, design: Float64, egarch: bool, presample: Float64
-) -> tuple[Float64, Float64]:
+def curvature(x: Float64, free: Float64, design: Float64, egarch: bool, presample: Float64) -> tuple[Float64, Float64]:
     """Minus the Hessian (k, k) of the log-likelihood, by central differences of its score, and the scores (n, k)."""
     work, score, information = np.empty((ROWS, len(x) + 1)), np.empty(6), np.empty((6, 6))
     likelihood(x, design @ free, egarch, presample, work, score, information)

@@ -68,11 +68,11 @@ class Garch(msgspec.Struct, frozen=True):
         if self.model != "egarch":
             return self.omega / (1 - self.persistence)
         steps = math.ceil(math.log(1e-16) / math.log(max(abs(self.beta), 1e-16)))
-        weights = self.beta ** np.arange(min(steps, 100_000) + 1)
+        weights = np.asarray(self.beta ** np.arange(min(steps, 100_000) + 1), np.float64)
         return math.exp(self.omega / (1 - self.beta) + float(np.log(self.news_moment(weights)).sum()))
 
     def news_moment(self, weights: Float64) -> Float64:
-        """E exp(w (alpha (|z| - sqrt(2 / pi)) + gamma z)) for normal z and each weight (k,): Nelson's (1991) moments."""
+        """E exp(w (alpha (|z| - sqrt(2 / pi)) + gamma z)) of a normal z, for weights w (k,): Nelson (1991)."""
         up, down = weights * (self.gamma + self.alpha), weights * (self.gamma - self.alpha)
         chance = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in (*up, *-down)]).reshape(2, -1)
         moment = np.exp(0.5 * up**2) * chance[0] + np.exp(0.5 * down**2) * chance[1]
@@ -126,6 +126,11 @@ class Specification:
         nu = 1 / values["nu"] if "nu" in values else math.inf
         return Garch(**{**values, "omega": omega, "mu": values["mu"] * scale, "nu": nu, "model": self.model})
 
+    def holding_mean(self, free: Float64) -> tuple[Float64, Float64]:
+        """The bounds and limits, and two more that keep mu where it is."""
+        mean = np.eye(len(free))[:1]
+        return np.vstack([self.bounds, mean, -mean]), np.concatenate([self.limits, free[:1], -free[:1]])
+
     def slopes(self, free: Float64, scale: float) -> Float64:
         """Slopes (k, k) of the parameters in units of the returns with respect to the free ones."""
         slopes = np.diag([scale, 1.0 if self.egarch else scale**2, *np.ones(len(free) - 2)])
@@ -138,16 +143,19 @@ class Specification:
     def edges(self, free: Float64) -> tuple[str, ...]:
         """A sentence for each bound that holds the free parameters."""
         theta = self.design @ free
-        held = [(theta[5] * MOST_NU < 1 + 1e-6, f"nu is at {MOST_NU:g}: the errors cannot be told from normal ones")]
-        held = held if "nu" in self.names else []
+        eta = theta[5] if "nu" in self.names else 0.1
+        tails = [(eta * MOST_NU < 1 + 1e-6, f"nu is at {MOST_NU:g}: the errors cannot be told from normal ones")]
+        tails.append((eta * LEAST_NU > 1 - 1e-6, f"nu is at {LEAST_NU:g}: the errors have hardly a variance"))
         if self.egarch:
             ends = [(self.limits[1] - theta[4] < 1e-6, "beta is at its bound: the log variance returns to no level")]
         else:
             zeros = (("omega", theta[1] - LEAST_VARIANCE), ("beta", theta[4]))
             ends = [(value < 1e-9, f"{name} is at its bound of zero") for name, value in zeros]
-            ends.append((min(theta[2:4]) < 1e-9, "the response to a rise or a fall of the price is at its bound of zero"))
+            ends.append(
+                (min(theta[2:4]) < 1e-9, "the response to a rise or a fall of the price is at its bound of zero")
+            )
             ends.append((self.limits[4] - self.bounds[4] @ free < 1e-6, "the persistence is at its bound"))
-        return tuple(text for is_held, text in ends + held if is_held)
+        return tuple(text for is_held, text in ends + tails if is_held)
 
     def touched(self, free: Float64) -> Float64:
         """The bounds (t, k) that the free parameters lie on."""
@@ -173,7 +181,7 @@ def specify(model: str, errors: str, max_persistence: float = 1.0) -> Specificat
     return Specification(model, names, np.ascontiguousarray(design), rows[:, :-1] @ design, rows[:, -1].copy())
 
 
-_BOUNDS = {
+_BOUNDS: dict[str, list[list[float]]] = {
     "garch": [
         [0, -1, 0, 0, 0, 0, -LEAST_VARIANCE],
         [0, 0, -1, 0, 0, 0, 0],

@@ -22,16 +22,28 @@ from scipy.special import ndtri
 from seakeep.core.errors import ConfigError, ModelError
 from seakeep.core.market import Float64, Int64
 from seakeep.stats.bootstrap import percentile_interval, resample
-from seakeep.stats.laws import LAWS, Empirical, Extreme, Filtered, Law, LawSettings, Normal, StudentT, fit_law
+from seakeep.stats.laws import (
+    LAWS,
+    Empirical,
+    Extreme,
+    Filtered,
+    Law,
+    LawSettings,
+    Normal,
+    StudentT,
+    fit_law,
+    law_named,
+)
 from seakeep.stats.performance import LEVEL, Estimate
 from seakeep.stats.quantiles import checked_confidence, checked_returns, empirical_tail
 
-__all__ = ["METHODS", "Scaling", "Tail", "TailSettings", "estimate", "simulate", "tail_errors"]
+__all__ = ["METHODS", "Z_LEVEL", "Scaling", "Tail", "TailSettings", "estimate", "simulate", "tail_errors"]
 
 METHODS = tuple(LAWS)
 """historical, age_weighted, normal, student_t, cornish_fisher, evt, filtered."""
 Scaling = Literal["sqrt", "simulated"]
-_Z = float(ndtri((1 + LEVEL) / 2))
+Z_LEVEL = float(ndtri((1 + LEVEL) / 2))
+"""Standard errors from the value to either end of an interval."""
 
 
 class TailSettings(LawSettings):
@@ -79,11 +91,10 @@ def estimate(
     Raises: ConfigError (confidence, method, a horizon without a scaling), NotEnoughHistory, DataError (NaN, constant).
     """
     chosen, level = settings or TailSettings(), checked_confidence(confidence)
-    if method not in LAWS:
-        fit_law(returns, method)
-    x = checked_returns(returns, LAWS[method][0], f"{method} VaR")
+    need, fit = law_named(method)
+    x = checked_returns(returns, need, f"{method} VaR")
     _check_horizon(horizon, scaling)
-    law = fit_law(x, method, chosen)
+    law = fit(x, chosen)
     law.tail(level)
     if horizon == 1:
         return _one_period(x, law, level, method, chosen)
@@ -104,7 +115,7 @@ def _check_horizon(horizon: int, scaling: str | None) -> None:
 def _one_period(x: Float64, law: Law, level: float, method: str, settings: TailSettings) -> Tail:
     values = law.tail(level)
     if isinstance(law, Normal | StudentT | Extreme):
-        made, half = "asymptotic: delta method on the maximum likelihood fit", _Z * np.array(law.errors(level))
+        made, half = "asymptotic: delta method on the maximum likelihood fit", Z_LEVEL * np.array(law.errors(level))
         ends = [(value - h, value + h) for value, h in zip(values, half, strict=True)]
     else:
         made, ends = _bootstrapped(x, law, lambda other: other.tail(level), method, settings)

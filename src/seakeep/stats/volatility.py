@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from scipy.linalg import null_space
 
-from seakeep.core.errors import ConfigError, ConvergenceError, DataError, NotEnoughHistory
+from seakeep.core.errors import ConfigError, ConvergenceError, DataError, NotEnoughHistory, NotFitted
 from seakeep.core.market import Float64
 from seakeep.core.registry import nearest
 from seakeep.stats.forecasting import TermStructure, expected_variances, rescale
@@ -128,8 +128,10 @@ class GarchFit:
 
         The Hessian is the central difference of the analytic score. A parameter on its bound has no error.
 
-        Raises: ConvergenceError if the likelihood is flat in some direction.
+        Raises: ConvergenceError if the likelihood is flat in some direction, NotFitted for given parameters.
         """
+        if not self.passes:
+            raise NotFitted("parameters that were given have no standard errors", remedy="estimate them by fit_garch")
         form, found = self._specification, np.array(moments(self.returns))
         scale = float(found[1])
         free, presample = form.free(self.params, scale), _presample(self.presample, found)
@@ -137,7 +139,8 @@ class GarchFit:
         touched = form.touched(free)
         inside = null_space(touched) if len(touched) else np.eye(len(free))
         inner = inside.T @ hessian @ inside
-        if not np.isfinite(inner).all() or np.linalg.eigvalsh(inner).min() <= 0:
+        sizes = np.sqrt(np.abs(np.diag(inner)))
+        if not (np.isfinite(inner).all() and np.linalg.eigvalsh(inner / np.outer(sizes, sizes)).min() > 1e-10):
             raise ConvergenceError("the likelihood is flat at its maximum", value=form.names, remedy="use more returns")
         slopes = form.slopes(free, scale) @ inside @ np.linalg.inv(inner) @ inside.T
         covariance = slopes @ (scores.T @ scores if robust else hessian) @ slopes.T
@@ -166,19 +169,20 @@ def ewma(returns: Float64, decay: float = 0.94, first: float | None = None) -> E
     `first` is the variance before the first return; not given, the exponentially weighted average of the first 75
     squares, as in RiskMetrics practice. The mean return is taken as zero.
 
-    >>> ewma(np.full(20, 0.02), 0.9, first=0.01**2).sigma[1].round(4).item()
+    >>> ewma(np.array([0.02, -0.02] * 10), 0.9, first=0.01**2).sigma[1].round(4).item()
     0.0114
 
-    Raises: NotEnoughHistory below 20 returns, DataError if one is not finite or all are zero, ValueError for a decay
-    outside (0, 1).
+    Raises: NotEnoughHistory below 20 returns, DataError if one is not finite or they do not vary, ValueError for a
+    decay outside (0, 1).
     """
-    x, found = _checked(returns, MIN_EWMA, "an exponentially weighted volatility")
+    x, _ = _checked(returns, MIN_EWMA, "an exponentially weighted volatility")
     if not 0 < decay < 1:
         raise ValueError(f"decay must be in (0, 1), got {decay}")
     squares = x * x
-    start = float(found[2]) if first is None else first
+    recent = squares[:75]
+    start = float(np.average(recent, weights=0.94 ** np.arange(len(recent)))) if first is None else first
     if not start > 0:
-        raise DataError("no variance to start from: the first returns are all zero", remedy="pass first > 0")
+        raise DataError("no variance to start from: the first returns are all zero", value=start, remedy="pass first")
     variances = ewma_variances(squares, decay, start)
     sigma = np.sqrt(variances[:-1])
     residuals = x / sigma
@@ -217,11 +221,15 @@ def fit_garch(
     warm = start is not None and (start.model, start.errors) == (model, errors)
     for free in chain([form.free(start, scale)] if start and warm else [], _starts(y, form)):
         peak, best, passes, ended = ascend(y, free, form.design, form.bounds, form.limits, form.egarch, before, work)
+        if ended == STALLED and form.egarch:
+            bounds = form.holding_mean(peak)
+            peak, best, more, ended = ascend(y, peak, form.design, *bounds, form.egarch, before, work)
+            passes += more
         if ended == CONVERGED and math.isfinite(best):
             peak[np.abs(peak) < 1e-12] = 0.0
             params, total = form.garch(peak, scale), best - len(x) * math.log(scale)
-            columns, state = _columns(x, scale, params, work), (len(x), passes, presample, form.edges(peak))
-            return GarchFit(params, total, *columns, *state, x, max_persistence)
+            columns, n = _columns(x, scale, params, work), len(x)
+            return GarchFit(params, total, *columns, n, passes, presample, form.edges(peak), x, max_persistence)
     why = "no step raises the likelihood" if ended == STALLED else "the passes were used up"
     raise ConvergenceError(f"{model} with {errors} errors on {len(x)} returns: {why}", remedy="try model='garch'")
 
@@ -263,8 +271,8 @@ def _checked(returns: Float64, least: int, what: str) -> tuple[Float64, Float64]
         row = int(np.argmin(np.isfinite(x)))
         raise DataError(f"return {row} is not a finite number", value=float(x[row]), remedy="fill or drop the gap")
     found = np.array(moments(x))
-    if not found[1] > 1e-12 * max(-x.min(), x.max()):
-        raise DataError("the returns do not vary", value=float(x[0]), remedy="a volatility needs moving prices")
+    if not max(1e-100, 1e-12 * max(-x.min(), x.max())) < found[1] < 1e100:
+        raise DataError("the returns do not vary, or beyond measure", value=float(found[1]), remedy="check the prices")
     return x, found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.lib.stride_tricks import sliding_window_view
@@ -24,6 +24,7 @@ series = arrays(float, st.integers(0, 60), elements=st.floats(-1e6, 1e6) | st.ju
 
 
 @pytest.mark.parametrize("name", NUMPY)
+@settings(deadline=None)  # the first call compiles
 @given(x=series, length=st.integers(1, 12))
 def test_a_window_equals_numpy_and_keeps_its_nan_to_itself(name: str, x: Float64, length: int) -> None:
     got = getattr(windows, name)(x, length)
@@ -33,6 +34,7 @@ def test_a_window_equals_numpy_and_keeps_its_nan_to_itself(name: str, x: Float64
         np.testing.assert_allclose(got[length - 1 :], want, rtol=1e-12, atol=1e-7)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(x=series, length=st.integers(2, 12), ddof=st.integers(0, 1))
 def test_a_deviation_equals_numpy(x: Float64, length: int, ddof: int) -> None:
     got = windows.rolling_std(x, length, ddof)

@@ -1,15 +1,18 @@
 """What an entry becomes in the journal, and what may not become one."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from hashlib import sha256
+from typing import Any
 
 import pytest
+from msgspec import Struct
 from msgspec.structs import replace
 
 from seakeep.core.errors import IntegrityError, LedgerError
-from seakeep.core.events import Control, Event, Filled, Record, Slice, Tick
+from seakeep.core.events import Control, Event, Filled, Funded, Record, Slice, Tick
 from seakeep.core.market import Bar
-from seakeep.core.verdicts import RiskSnapshot
+from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
 from seakeep.ledger.codec import chain_hash, decode, encode
 from tests.unit.ledger.story import story
 
@@ -47,6 +50,27 @@ def test_what_is_not_a_number_is_refused_by_the_name_of_its_field(
 ) -> None:
     with pytest.raises(LedgerError, match=f"{field} is not a number"):
         encode(event, records)
+
+
+def spoiled(kept: object) -> Iterator[Any]:
+    """The same value with one of its floats, at any depth, not a number; once for each."""
+    if isinstance(kept, Struct):
+        for name in kept.__struct_fields__:
+            yield from (replace(kept, **{name: bad}) for bad in spoiled(getattr(kept, name)))
+    elif isinstance(kept, tuple):
+        for i, item in enumerate(kept):
+            yield from ((*kept[:i], bad, *kept[i + 1 :]) for bad in spoiled(item))
+    elif isinstance(kept, float):
+        yield NAN
+
+
+def test_a_float_that_is_not_a_number_is_refused_wherever_it_is() -> None:
+    wrong = [bad for entry in story(40) for bad in spoiled(entry)]
+    assert {type(event) for event, _ in wrong} >= {Slice, Funded}
+    assert {type(record) for _, records in wrong for record in records} >= {Decision, RiskVerdict, RiskSnapshot}
+    for event, records in wrong:
+        with pytest.raises(LedgerError, match="is not a number the journal can keep"):
+            encode(event, records)
 
 
 def test_none_and_the_word_nan_are_not_mistaken_for_a_nan() -> None:

@@ -26,6 +26,7 @@ _HOME = Path("user_data")
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     app.command("import-data")(import_data)
+    app.command("import-funding")(import_funding)
     app.command("download-data")(download_data)
     app.command("check-data")(check_data)
     app.command("list-data")(list_data)
@@ -65,6 +66,26 @@ def import_data(
     if failed:
         note(f"{len(failed)} of {len(files)} files were not imported")
         raise typer.Exit(Exit.ERROR)
+
+
+def import_funding(
+    path: Annotated[Path, typer.Argument(help="CSV, zip, Parquet or JSON with a time and a rate column.")],
+    symbol: Annotated[str, typer.Option("--symbol", "-s", help="The perpetual: BTC/USDT:USDT")],
+    userdir: UserDir = _HOME,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read the funding rates that a perpetual's positions pay and receive."""
+    from seakeep.data.observations import read_funding, write_observations
+    from seakeep.data.universe import split_symbol
+
+    split_symbol(symbol)
+    if ":" not in symbol:
+        raise ConfigError("only a perpetual pays funding", value=symbol, remedy="write for example BTC/USDT:USDT")
+    rates = read_funding(path, symbol)
+    changed = write_observations(_store(userdir).root, rates)
+    answer = {"symbol": symbol, "rates": len(rates), "new_or_changed": changed}
+    said = f"{symbol}: {len(rates):,} funding rates read, {changed:,} new or changed"
+    emit(answer, lambda console: console.print(said), as_json=as_json)
 
 
 def download_data(

@@ -1,6 +1,5 @@
 """`generate-data`: fill the bar store with a synthetic market, and keep its truth beside."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,15 +47,17 @@ def register(app: typer.Typer) -> None:
 
 
 def save(market: "SyntheticMarket", params: "SyntheticParams", store: "ParquetStore") -> None:
-    """Write bars and instruments to the store, and truth, news and funding rates as JSON lines to `synthetic/` in it.
+    """Write bars and instruments to the store, its funding rates beside them, truth and news to `synthetic/`.
 
     Raises: DataError, before anything is written, if the store holds other bars of one of the symbols.
     """
+    from seakeep.data.observations import write_observations
+
     for frame in market.frames.values():
         _refuse_mixture(store, frame)
     _lines(store.root / _FOLDER / "truth.jsonl", _truth(market, params))
     _lines(store.root / _FOLDER / "news.jsonl", _news(market))
-    _lines(store.root / _FOLDER / "observations.jsonl", market.observations)
+    write_observations(store.root, market.observations)
     with progress("writing bars", len(market.frames)) as advance:
         for symbol, frame in market.frames.items():
             store.set_instrument(market.instruments[symbol])
@@ -130,17 +131,9 @@ def _lines(path: Path, rows: Iterable[Any]) -> None:
     """Write JSON lines, all or nothing."""
     import msgspec
 
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(msgspec.json.Encoder().encode_lines(rows))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        remedy = "free some space or name another --userdir"
-        raise DataError(f"cannot write {path}: {error.strerror}", remedy=remedy) from error
+    from seakeep.data.files import write_whole
+
+    write_whole(path, msgspec.json.Encoder().encode_lines(rows))
 
 
 def _row(frame: "BarFrame", market: "SyntheticMarket") -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""Paths made of what happened: historical, block and stationary bootstrap of log returns, and blocks from chosen places.
+
+`iid` draws single returns; `block` draws runs of a fixed length; `stationary` runs of random length with that mean
+[1]_. History is wrapped into a circle, so every return is as likely at every step. With `starts` blocks begin only at
+those rows: the windows that resemble now (see `news`).
+
+.. [1] Politis and Romano, "The stationary bootstrap", Journal of the American Statistical Association 89 (1994).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numba import float32, int32, prange
+from numpy.typing import ArrayLike
+
+from seakeep.core.jit import FUSED, kernel
+from seakeep.core.market import Float64, Int64
+from seakeep.montecarlo.lanes import Job, follow, open_lanes, settle
+from seakeep.montecarlo.sample import checked_returns
+from seakeep.montecarlo.streams import LANES, fill_words, seed_block, unit_f32
+
+__all__ = ["Bootstrap", "bootstrap"]
+
+Method = Literal["iid", "block", "stationary"]
+
+
+@kernel(fastmath=FUSED)
+def _draw(history: Any, words: Any, r: Any) -> None:
+    """A return from anywhere for each lane."""
+    n, last = float32(len(history)), float32(len(history) - 1)
+    for j in range(LANES):
+        r[j] = history[int32(min(unit_f32(words[j]) * n, last))]
+
+
+@kernel(fastmath=FUSED)
+def _run_on(history: Any, starts: Any, chance: Any, words: Any, row: Any, r: Any) -> None:
+    """The next return of each lane's run, or with that chance the first of a new one; one word decides and places."""
+    chance, last = float32(chance), float32(len(starts) - 1)
+    size, ends = float32(len(starts)) / chance, int32(len(history))
+    for j in range(LANES):
+        u = unit_f32(words[j])
+        place = starts[int32(min(u * size, last))]
+        following = row[j] + int32(1)
+        following = int32(0) if following == ends else following
+        at = place if u <= chance else following
+        row[j] = at
+        r[j] = history[at]
+
+
+@kernel
+def _block(job: Any, history: Any, starts: Any, length: Any, random: Any, b: Any) -> None:
+    stream, r, paths = seed_block(job, job.first + b), np.empty((4, LANES), np.float32), open_lanes(0.0)
+    words, row = np.empty((4, LANES), np.uint32), np.zeros(LANES, np.int32)
+    for t in range(0, job.steps, 4):
+        fill_words(job, job.first + b, t, 0, stream, words)
+        for k in range(4):
+            if length == 1.0:
+                _draw(history, words[k], r[k])
+            elif t + k == 0 or (not random and (t + k) % int(length) == 0):
+                _run_on(history, starts, 1.0, words[k], row, r[k])
+            else:
+                _run_on(history, starts, 1.0 / length if random else 0.0, words[k], row, r[k])
+        follow(job, t, b * LANES, r, paths)
+    settle(job, b * LANES, paths)
+
+
+@kernel(parallel=True)
+def _blocks(job: Any, history: Any, starts: Any, length: Any, random: Any, blocks: Any) -> None:
+    for b in prange(blocks):
+        _block(job, history, starts, length, random, b)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bootstrap:
+    """Log returns (n,) to draw from, rows (k,) where blocks may start, length of a block (mean, if random)."""
+
+    returns: Float64
+    starts: Int64
+    length: float
+    random: bool
+    interval: str = "1d"
+
+    def means(self, steps: int) -> Float64:
+        """Expected log return of each step (1, steps)."""
+        if len(self.starts) == len(self.returns):
+            return np.full((1, steps), self.returns.mean())
+        offsets = np.arange(steps) % int(self.length)
+        return self.returns[(self.starts[:, None] + offsets) % len(self.returns)].mean(axis=0)[None]
+
+    def spread(self) -> Float64:
+        """Standard deviation of the returns (1,)."""
+        return np.array([self.returns.std(ddof=1)])
+
+    def launch(self, job: Job, blocks: int) -> None:
+        """Simulate `blocks` blocks as `job` says."""
+        iid = self.length == 1
+        history = np.sort(self.returns[self.starts]) if iid else self.returns
+        starts = self.starts.astype(np.int32)
+        _blocks(job, history.astype(np.float32), starts, float(self.length), self.random, blocks)
+
+
+def bootstrap(
+    returns: ArrayLike,
+    method: Method = "stationary",
+    *,
+    length: float | None = None,
+    starts: ArrayLike | None = None,
+    interval: str = "1d",
+) -> Bootstrap:
+    """Bootstrap of log returns (n,); `length` is n^(1/3) if not given, a whole number for `block`.
+
+    Raises: NotEnoughHistory below 30 returns; DataError if they are not finite or do not vary; ValueError if the length
+    is not in 1 .. n, a start is not a row, or starts are given for anything but blocks that fit behind them.
+    """
+    sample = checked_returns(returns, 30)
+    n = len(sample)
+    size = 1.0 if method == "iid" else (length or max(1.0, n ** (1 / 3)))
+    size = float(round(size)) if method == "block" else size
+    if not 1 <= size <= n:
+        raise ValueError(f"the length of a block must be in 1 .. {n}, got {size}")
+    rows = np.arange(n) if starts is None else np.asarray(starts, np.int64)
+    if starts is not None and (method != "block" or not len(rows) or rows.min() < 0 or rows.max() + size > n):
+        raise ValueError(f"starts need method block and rows in 0 .. {n - int(size)}, got {method} and {rows.tolist()}")
+    return Bootstrap(sample, rows, size, method == "stationary", interval)

@@ -1,0 +1,141 @@
+"""Level 2: regimes that switch. Its factors are how likely each regime is now and how long regimes last.
+
+A step's log return is normal with the mean and deviation of the regime it falls in; regimes follow a Markov chain
+(Hamilton; Hardy's RSLN in insurance [1]_). Two or three regimes.
+
+.. [1] Hardy, "A regime-switching model of long-term stock returns", North American Actuarial Journal 5 (2001).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import float32, prange
+from numpy.typing import ArrayLike
+
+from seakeep.core.jit import FUSED, kernel
+from seakeep.core.market import Float64
+from seakeep.montecarlo.chain import Chain, fit_chain
+from seakeep.montecarlo.lanes import Job, follow, open_lanes, settle
+from seakeep.montecarlo.sample import checked_returns
+from seakeep.montecarlo.streams import LANES, fill_normals, fill_words, seed_block, unit_f32
+
+__all__ = ["Regimes", "fit_regimes"]
+
+
+@kernel(fastmath=FUSED, inline=True)
+def _pick(state: Any, a: Any, b: Any, c: Any) -> Any:
+    return a if state == float32(0.0) else (b if state == float32(1.0) else c)
+
+
+@kernel(fastmath=FUSED)
+def _switch(table: Any, words: Any, z: Any, state: Any) -> None:
+    """Move each lane's regime by one word, and turn its standard normal into that regime's log return.
+
+    `table` (4, 3): by regime, mean, deviation and the two thresholds of its row of transitions.
+    """
+    m0, m1, m2 = table[0, 0], table[0, 1], table[0, 2]
+    s0, s1, s2 = table[1, 0], table[1, 1], table[1, 2]
+    a0, a1, a2 = table[2, 0], table[2, 1], table[2, 2]
+    b0, b1, b2 = table[3, 0], table[3, 1], table[3, 2]
+    zero, one, two = float32(0.0), float32(1.0), float32(2.0)
+    for j in range(LANES):
+        u, s = unit_f32(words[j]), state[j]
+        s = zero if u <= _pick(s, a0, a1, a2) else (one if u <= _pick(s, b0, b1, b2) else two)
+        state[j] = s
+        z[j] = _pick(s, m0, m1, m2) + _pick(s, s0, s1, s2) * z[j]
+
+
+@kernel(fastmath=FUSED)
+def _begin(start: Any, words: Any, state: Any) -> None:
+    """Draw the regime of each lane at the start."""
+    for j in range(LANES):
+        u = unit_f32(words[j])
+        state[j] = float32(0.0) if u <= start[0] else (float32(1.0) if u <= start[1] else float32(2.0))
+
+
+@kernel
+def _block(job: Any, table: Any, start: Any, b: Any) -> None:
+    stream, z, paths = seed_block(job, job.first + b), np.empty((4, LANES), np.float32), open_lanes(0.0)
+    words, state = np.empty((4, LANES), np.uint32), np.empty(LANES, np.float32)
+    fill_words(job, job.first + b, 0, 2, stream, words)
+    _begin(start, words[0], state)
+    for t in range(0, job.steps, 4):
+        fill_normals(job, job.first + b, t, stream, z)
+        fill_words(job, job.first + b, t, 1, stream, words)
+        for k in range(4):
+            _switch(table, words[k], z[k], state)
+        follow(job, t, b * LANES, z, paths)
+    settle(job, b * LANES, paths)
+
+
+@kernel(parallel=True)
+def _blocks(job: Any, table: Any, start: Any, blocks: Any) -> None:
+    for b in prange(blocks):
+        _block(job, table, start, b)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regimes:
+    """Mean and deviation of a step in each regime (k,), transition (k, k) rows from, `now` (k,) the probability of
+    each regime before the first simulated step. k is two or three."""
+
+    mean: Float64
+    sd: Float64
+    transition: Float64
+    now: Float64
+    interval: str = "1d"
+
+    def __post_init__(self) -> None:
+        k = len(self.mean)
+        if k not in (2, 3) or not len(self.sd) == len(self.now) == k or self.transition.shape != (k, k):
+            raise ValueError(f"two or three regimes are needed, each with its row, got transition {self.transition}")
+        rows = np.vstack([self.transition, self.now])
+        if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-9):
+            raise ValueError(f"rows of transition and now must be probabilities that sum to 1, got {rows.tolist()}")
+        if not (np.isfinite(self.mean).all() and (self.sd > 0).all() and np.isfinite(self.sd).all()):
+            raise ValueError(f"means must be finite and deviations positive, got {self.mean} and {self.sd}")
+
+    @property
+    def stationary(self) -> Float64:
+        """Share of time spent in each regime in the long run (k,)."""
+        k = len(self.mean)
+        system = np.vstack([self.transition.T - np.eye(k), np.ones(k)])
+        return np.asarray(np.linalg.lstsq(system, np.append(np.zeros(k), 1.0))[0])
+
+    def means(self, steps: int) -> Float64:
+        """Expected log return of each step (1, steps)."""
+        chance, found = self.now, np.empty((1, steps))
+        for t in range(steps):
+            chance = chance @ self.transition
+            found[0, t] = chance @ self.mean
+        return found
+
+    def spread(self) -> Float64:
+        """Long-run standard deviation of a step (1,)."""
+        share = self.stationary
+        centre = share @ self.mean
+        return np.array([np.sqrt(share @ (self.sd**2 + (self.mean - centre) ** 2))])
+
+    def launch(self, job: Job, blocks: int) -> None:
+        """Simulate `blocks` blocks as `job` says."""
+        table = np.zeros((4, 3), np.float32)
+        k = len(self.mean)
+        table[0, :k], table[1, :k] = self.mean, self.sd
+        table[2:, :k] = np.cumsum(self.transition, axis=1)[:, :2].T
+        start = np.cumsum(self.now)[:2].astype(np.float32)
+        if k == 2:
+            table[3], start[1] = 2.0, 2.0
+        _blocks(job, table, start, blocks)
+
+
+def fit_regimes(returns: ArrayLike, states: int = 2, interval: str = "1d") -> tuple[Regimes, Chain]:
+    """Regimes of log returns (n,) by maximum likelihood, as they stand after the last return, and the fit itself.
+
+    Raises: NotEnoughHistory below 100 returns a regime; DataError if they are not finite or do not vary;
+    ConvergenceError if the likelihood does not settle; ValueError if states is not 2 or 3.
+    """
+    if states not in (2, 3):
+        raise ValueError(f"states must be 2 or 3, got {states}")
+    chain = fit_chain(checked_returns(returns, 100 * states), states)
+    return Regimes(chain.mean, chain.sd, chain.transition, chain.now, interval), chain
