@@ -5,6 +5,7 @@ from pathlib import Path
 
 from seakeep.app.settings import Settings, load
 from seakeep.core.market import BarFrame
+from seakeep.data.observations import write_observations
 from seakeep.data.store import ParquetStore
 from seakeep.data.synthetic import SyntheticMarket, SyntheticParams, generate
 
@@ -19,8 +20,10 @@ def market(days: int, seed: int = 5, interval: str = "1h", symbols: tuple[str, .
 
 
 def stock(userdir: Path, frames: Iterable[BarFrame], made: SyntheticMarket | None = None) -> ParquetStore:
-    """Put bars into the store of a user folder, and the trading rules of a made market."""
+    """Put bars into the store of a user folder, and the trading rules and funding rates of a made market."""
     store = ParquetStore(userdir / "data")
+    if made is not None:
+        write_observations(store.root, made.observations)
     for frame in frames:
         if made is not None:
             store.set_instrument(made.instruments[frame.symbol])

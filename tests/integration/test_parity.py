@@ -80,7 +80,6 @@ def test_two_instalments_make_the_run_of_one_go(tmp_path: Path, with_rules: bool
 
 
 def test_an_instalment_may_end_anywhere(tmp_path: Path) -> None:
-    """One symbol's newest bars may be there while the other's are not; each bar is traded once all the same."""
     frames = list(MADE.frames.values())
     for share in (0.55, 0.7, 0.85, 1.0):
         stock(tmp_path, (frame.rows(0, int(len(frame) * share)) for frame in frames), MADE)
@@ -122,6 +121,20 @@ def test_real_bitcoin_and_ether_hours_give_the_same_trades_to_the_cent(tmp_path:
     assert len(backtested.fills) >= 10
     assert traded(dry) == traded(backtested)
     length(chosen, tmp_path, dry.run_id)
+
+
+def test_perpetuals_in_two_instalments_make_the_run_of_one_go(tmp_path: Path) -> None:
+    made = market(days=60, symbols=PERPETUALS)
+    stops = {"risk__stops__stop_loss": 0.01, "risk__stops__take_profit": 0.015}
+    chosen = settings(PERPETUALS, **stops, strategy__params={"fast": 10, "slow": 30, "unit": 30, "full": 1.0})
+    stock(tmp_path, map(half, made.frames.values()), made)
+    assert dry_run(chosen, tmp_path).fills
+    stock(tmp_path, made.frames.values(), made)
+    ended = dry_run(chosen, tmp_path)
+    assert traded(ended) == traded(run_backtest(chosen, tmp_path))
+    assert ended.funding != 0
+    assert min(weight for row in ended.curves.exposure.tolist() for weight in row) < 0
+    length(chosen, tmp_path, ended.run_id)
 
 
 def perpetuals() -> tuple[Pipeline, HistoricalFeed]:

@@ -55,7 +55,9 @@ class RunSettings(Section):
             if text is not None:
                 read(text)
         except ConfigError as error:
-            raise ValueError(f"must be readable, {error.remedy or error}") from None
+            raise ValueError(
+                f"must be readable, {error.remedy}" if error.remedy else "must begin before it ends"
+            ) from None
         return text
 
 

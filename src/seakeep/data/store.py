@@ -3,6 +3,7 @@
     <root>/BTC_USDT/instrument.json
     <root>/BTC_USDT/1m/catalog.json             what is held, and the content hash of each part
     <root>/BTC_USDT/1m/2024-5f0c9d3a81e2.parquet
+    <root>/BTC_USDT/1m/97ac....v1.npy           a copy for fast reads, if there is one: see `columns`
 
 A part is never changed in place: an upsert writes new parts under names taken from their content, then swaps the
 catalog with one rename. A kill before the rename leaves the old data whole; what it left behind is swept by the next
@@ -27,6 +28,7 @@ from seakeep.core.market import BarFrame, Instrument
 from seakeep.core.registry import nearest
 from seakeep.core.units import interval_ms, iso
 from seakeep.data import parts
+from seakeep.data.columns import SUFFIX, ColumnCopy
 from seakeep.data.universe import derive_instrument, folder_name
 
 __all__ = ["Entry", "ParquetStore", "Part"]
@@ -105,8 +107,7 @@ class ParquetStore:
 
         def attempt() -> BarFrame:
             entry = self._held(symbol, interval)
-            wanted = [p for p in entry.parts if (end is None or p.first < end) and (start is None or p.last >= start)]
-            table = _gather(folder, wanted, parts.VALUES if columns is None else columns)
+            table = _table(folder, entry, (start, end), columns)
             frame = parts.to_frame(symbol, interval, table).between(start, end)
             if not len(frame):
                 raise _outside(entry, start, end)
@@ -205,16 +206,43 @@ def _commit(folder: Path, symbol: str, interval: str, fresh: tuple[Part, ...]) -
 def _sweep(folder: Path) -> None:
     """Remove parts no catalog names, and temporary files: what replaced or killed writes left. Needs the lock."""
     path = folder / _CATALOG
-    keep = {_CATALOG, _LOCK} | ({p.file for p in _load(path, Entry).parts} if path.exists() else set())
+    keep = {_CATALOG, _LOCK}
+    if path.exists():
+        entry = _load(path, Entry)
+        keep |= {_copy(folder, entry).path.name, *(p.file for p in entry.parts)}
     for stray in folder.iterdir():
-        if stray.name not in keep and stray.name.endswith((".parquet", ".tmp")):
-            stray.unlink()
+        if stray.name not in keep and stray.name.endswith((".parquet", ".npy", ".tmp")):
+            stray.unlink(missing_ok=True)
 
 
-def _gather(folder: Path, wanted: Sequence[Part], columns: Sequence[str]) -> parts.Table:
-    """Decode the parts side by side into one table; the extra columns are those that any part has."""
+def _table(
+    folder: Path, entry: Entry, span: tuple[int | None, int | None], columns: Sequence[str] | None
+) -> parts.Table:
+    """The bars of the span, or of all parts it touches; the first read of everything leaves a copy for the next."""
+    start, end = span
+    wanted = [p for p in entry.parts if (end is None or p.first < end) and (start is None or p.last >= start)]
+    names = _present(wanted, parts.VALUES if columns is None else columns)
+    copy = _copy(folder, entry)
+    if wanted and (table := copy.read(names, start, end)) is not None:
+        return table
+    table = _gather(folder, wanted, names)
+    if columns is None and len(wanted) == len(entry.parts):
+        copy.write(table)
+    return table
+
+
+def _copy(folder: Path, entry: Entry) -> ColumnCopy:
+    return ColumnCopy(folder / f"{entry.hash}{SUFFIX}", _present(entry.parts, parts.VALUES), entry.rows)
+
+
+def _present(wanted: Sequence[Part], columns: Sequence[str]) -> tuple[str, ...]:
+    """Those of the columns that are there: an extra one is where any of the parts has it."""
     held = {name for part in wanted for name in part.extras}
-    names = [n for n in columns if n in held or n not in parts.EXTRAS]
+    return tuple(n for n in columns if n in held or n not in parts.EXTRAS)
+
+
+def _gather(folder: Path, wanted: Sequence[Part], names: Sequence[str]) -> parts.Table:
+    """Decode the parts side by side into one table."""
     table = parts.Table.empty(sum(p.rows for p in wanted), names)
     offsets = accumulate((p.rows for p in wanted), initial=0)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:

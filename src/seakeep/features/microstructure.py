@@ -6,8 +6,8 @@ import numpy as np
 
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled, indicator
-from seakeep.features.rows import change, log_return, ratio, walk
-from seakeep.features.windows import rolling_mean, rolling_mean_into, rolling_share, rolling_std, rolling_sum_into
+from seakeep.features.rows import change, log_return, ratio
+from seakeep.features.windows import rolling_efficiency, rolling_mean, rolling_mean_into, rolling_share, rolling_std
 
 __all__ = [
     "amihud",
@@ -122,11 +122,7 @@ def volume_imbalance(close: Float64, volume: Float64, length: int = 50) -> Float
 @compiled
 def efficiency_ratio(close: Float64, length: int = 10) -> Float64:
     """Kaufman's efficiency: distance made over distance walked in `length` rows, 0..1 (n,); 0 where nothing moved."""
-    line = walk(close)
-    rolling_sum_into(line, line, length)
-    for i in range(length, len(line)):
-        line[i] = abs(close[i] - close[i - length]) / line[i] if line[i] != 0.0 else 0.0
-    return line
+    return rolling_efficiency(close, length, 0.0)
 
 
 @indicator("variance_ratio", lookback=lambda length, lag: length + lag, least=2)

@@ -10,15 +10,7 @@ from seakeep.core.market import Float64
 from seakeep.features.base import FAINT, compiled, ema_rows, indicator, wilder_rows, window_rows
 from seakeep.features.rows import STILL, change, log_return, reach, typical_price
 from seakeep.features.smoothing import blend
-from seakeep.features.windows import (
-    rolling_max,
-    rolling_mean,
-    rolling_mean_into,
-    rolling_min,
-    rolling_share,
-    suffixes,
-    turn,
-)
+from seakeep.features.windows import crests, rolling_mean, rolling_mean_into, rolling_share, suffixes, turn, turn_crests
 
 __all__ = [
     "awesome",
@@ -44,24 +36,17 @@ __all__ = [
 @compiled
 def _balance(close: Float64, length: int, centre: float, width: float) -> Float64:
     """Wilder-smoothed gains minus losses as a share of both, -1..1, times `width` about the `centre` (n,)."""
-    out = np.full(len(close), np.nan)
-    seen, gain, loss, alpha = 0, 0.0, 0.0, 1.0 / length
+    out = np.empty(len(close))
+    out[:1] = np.nan
+    age, gain, loss = 0, 0.0, 0.0
     for i in range(1, len(close)):
         step = close[i] - close[i - 1]
-        if not np.isfinite(step):
-            seen, gain, loss = 0, 0.0, 0.0
-            continue
-        up, down = max(step, 0.0), max(-step, 0.0)
-        if seen < length:
-            seen += 1
-            gain += up * alpha
-            loss += down * alpha
-        else:
-            gain += (up - gain) * alpha
-            loss += (down - loss) * alpha
-        if seen == length:
-            moved = gain + loss
-            out[i] = centre + (width * (gain - loss) / moved if moved > STILL * abs(close[i]) else 0.0)
+        age = age + 1 if np.isfinite(step) else 0
+        gain = blend(gain, max(step, 0.0), age, length, 1.0 / length)
+        loss = blend(loss, max(-step, 0.0), age, length, 1.0 / length)
+        moved = gain + loss
+        share = (gain - loss) / moved if moved > STILL * abs(close[i]) else 0.0
+        out[i] = centre + width * share if age >= length else np.nan
     return out
 
 
@@ -82,11 +67,22 @@ def cmo(close: Float64, length: int = 14) -> Float64:
 @compiled
 def _raw_k(high: Float64, low: Float64, close: Float64, length: int) -> Float64:
     """Where the close lies in the range of `length` rows, 0..100; 50 where there is no range."""
-    top, bottom = rolling_max(high, length), rolling_min(low, length)
-    for i in range(len(top)):
-        span = top[i] - bottom[i]
-        top[i] = 50.0 if span <= STILL * abs(bottom[i]) else 100.0 * (close[i] - bottom[i]) / span
-    return top
+    out = np.empty(len(close))
+    tops, depths, hole = crests(length), crests(length), -1
+    for start in range(0, len(close), length):
+        top = depth = -np.inf
+        for i in range(start, min(start + length, len(close))):
+            k = i - start
+            hole = i if np.isnan(high[i] + low[i]) else hole
+            top, depth = max(top, high[i]), max(depth, -low[i])
+            bottom = -max(depth, depths[k + 1])
+            span = max(top, tops[k + 1]) - bottom
+            tops[k], depths[k] = high[i], -low[i]
+            place = 100.0 * (close[i] - bottom) / span if span > STILL * abs(bottom) else 50.0
+            out[i] = place if i - hole >= length else np.nan
+        turn_crests(tops)
+        turn_crests(depths)
+    return out
 
 
 def _stoch_rows(length: int, smooth: int, signal: int) -> int:
@@ -219,11 +215,10 @@ def _add_pressure(out: Float64, high: Float64, low: Float64, close: Float64, len
     """Adds to `out` the weighted share of the true range that the closes of `length` rows lie above its bottom."""
     parts, wholes = suffixes(length), suffixes(length)
     for start in range(1, len(close), length):
-        above = below = 0.0
-        for k in range(min(length, len(close) - start)):
-            i = start + k
-            bought, span = close[i] - min(low[i], close[i - 1]), reach(high[i], low[i], close[i - 1])
-            above, below = above + bought, below + span
+        above, below, before = 0.0, 0.0, close[start - 1]
+        for i in range(start, min(start + length, len(close))):
+            k, bought, span = i - start, close[i] - min(low[i], before), reach(high[i], low[i], before)
+            above, below, before = above + bought, below + span, close[i]
             total, divisor = parts[k + 1] + above, wholes[k + 1] + below
             parts[k], wholes[k] = bought, span
             out[i] += weight * (total / divisor if divisor != 0.0 else 0.5)
@@ -277,10 +272,15 @@ def tsi(close: Float64, slow: int = 25, fast: int = 13) -> Float64:
 @compiled
 def awesome(high: Float64, low: Float64, fast: int = 5, slow: int = 34) -> Float64:
     """Awesome oscillator: fast minus slow simple average of the middle of each bar, price units (n,)."""
-    middle = np.empty(len(high))
-    for i in range(len(high)):
-        middle[i] = (high[i] + low[i]) / 2.0
-    line, slower = rolling_mean(middle, fast), rolling_mean(middle, slow)
-    for i in range(len(line)):
-        line[i] -= slower[i]
-    return line
+    out = np.zeros(len(high))
+    for weight, length in ((0.5 / fast, fast), (-0.5 / slow, slow)):
+        older = suffixes(length)
+        for start in range(0, len(high), length):
+            running = 0.0
+            for i in range(start, min(start + length, len(high))):
+                both = high[i] + low[i]
+                running += both
+                out[i] += weight * (older[i - start + 1] + running)
+                older[i - start] = both
+            turn(older)
+    return out

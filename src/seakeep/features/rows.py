@@ -5,7 +5,7 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features.base import compiled
 
-__all__ = ["STILL", "change", "log_return", "ratio", "reach", "typical_price", "walk"]
+__all__ = ["STILL", "change", "log_return", "ratio", "reach", "typical_price"]
 
 STILL = 1e-10
 """A movement smaller than this share of the price is none: oscillators are then neutral."""
@@ -30,15 +30,6 @@ def change(x: Float64, lag: int) -> Float64:
     now, before, moved = x[lag:], x[: max(len(x) - lag, 0)], out[lag:]
     for i in range(len(moved)):
         moved[i] = now[i] - before[i]
-    return out
-
-
-@compiled
-def walk(x: Float64) -> Float64:
-    """Absolute change from the row before."""
-    out = change(x, 1)
-    for i in range(len(out)):
-        out[i] = abs(out[i])
     return out
 
 

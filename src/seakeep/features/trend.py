@@ -7,18 +7,18 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.features import smoothing
 from seakeep.features.base import FAINT, compiled, ema_rows, indicator, wilder_rows, window_rows
-from seakeep.features.rows import change, walk
+from seakeep.features.rows import change, reach
 from seakeep.features.smoothing import blend, wilder
 from seakeep.features.volatility import atr
 from seakeep.features.windows import (
     rolling_age,
+    rolling_efficiency,
     rolling_mean,
     rolling_mean_into,
     rolling_middle,
     rolling_share,
     rolling_slope,
-    rolling_sum_into,
-    rolling_weighted,
+    rolling_weighted_into,
 )
 
 __all__ = [
@@ -84,10 +84,7 @@ def rma(close: Float64, length: int = 14) -> Float64:
 @compiled
 def wma(close: Float64, length: int = 20) -> Float64:
     """Moving average weighted 1 (oldest) to length (newest) (n,)."""
-    line, weight = rolling_weighted(close, length), length * (length + 1) / 2
-    for i in range(len(line)):
-        line[i] /= weight
-    return line
+    return rolling_weighted_into(np.zeros(len(close)), 0.0, close, length, 0.0, 2.0 / (length * (length + 1)))
 
 
 @indicator("dema", lookback=lambda length: ema_rows(length, 2))
@@ -134,10 +131,9 @@ def trima(close: Float64, length: int = 20) -> Float64:
 @compiled
 def hma(close: Float64, length: int = 20) -> Float64:
     """Hull moving average: the weighted average, over sqrt(length), of 2 wma(length / 2) - wma(length) (n,)."""
-    line, slow = wma(close, length // 2), wma(close, length)
-    for i in range(len(line)):
-        line[i] = 2.0 * line[i] - slow[i]
-    return wma(line, int(math.sqrt(length)))
+    line, root = wma(close, length // 2), int(math.sqrt(length))
+    rolling_weighted_into(line, 2.0, close, length, 0.0, -2.0 / (length * (length + 1)))
+    return rolling_weighted_into(line, 0.0, line, root, 0.0, 2.0 / (root * (root + 1)))
 
 
 @indicator("zlema", lookback=lambda length: ema_rows(length) + (length - 1) // 2)
@@ -166,20 +162,11 @@ def _kama_rows(length: int, fast: int, slow: int) -> int:
 def kama(close: Float64, length: int = 10, fast: int = 2, slow: int = 30) -> Float64:
     """Kaufman's adaptive moving average, seeded by the close of row length - 1 (n,); first value in row `length`."""
     quick, lazy = 2.0 / (fast + 1.0), 2.0 / (slow + 1.0)
-    line = walk(close)
-    rolling_sum_into(line, line, length)
-    level = np.nan
-    for i in range(len(close)):
-        path = line[i]
-        if not np.isfinite(path):
-            line[i] = level = np.nan
-            continue
-        if np.isnan(level):
-            level = close[i - 1]
-        efficiency = abs(close[i] - close[i - length]) / path if path > 0.0 else 1.0
-        speed = efficiency * (quick - lazy) + lazy
-        level += speed * speed * (close[i] - level)
-        line[i] = level
+    line, level = rolling_efficiency(close, length, 1.0), np.nan
+    for i in range(length, len(close)):
+        speed = (line[i] * (quick - lazy) + lazy) ** 2
+        before = close[i - 1] if np.isnan(level) else level
+        line[i] = level = (1.0 - speed) * before + speed * close[i]
     return line
 
 
@@ -256,50 +243,45 @@ def macd_hist(close: Float64, fast: int = 12, slow: int = 26, signal: int = 9) -
 
 
 @compiled
-def _directional(high: Float64, low: Float64, close: Float64, length: int) -> tuple[Float64, Float64, Float64]:
-    """Positive and negative directional indicator and their index, 0..100; first value in row `length`.
+def _directional(high: Float64, low: Float64, close: Float64, length: int, side: float) -> Float64:
+    """Positive (side 1) or negative (-1) directional indicator or their index (0), 0..100; from row `length` on (n,).
 
     Wilder's sums S += x - S / length, starting, as in TA-Lib, with length - 1 moves.
     """
-    n = len(close)
-    plus, minus, index = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
-    seen, up, down, reach, keep = 0, 0.0, 0.0, 0.0, 1.0 - 1.0 / length
-    for i in range(1, n):
-        rise, fall = high[i] - high[i - 1], low[i - 1] - low[i]
-        step = max(high[i], close[i - 1]) - min(low[i], close[i - 1])
-        if not np.isfinite(rise + fall + step):
-            seen, up, down, reach = 0, 0.0, 0.0, 0.0
-            continue
-        seen += 1
-        fading = keep if seen >= length else 1.0
-        up = fading * up + (rise if rise > fall and rise > 0.0 else 0.0)
-        down = fading * down + (fall if fall > rise and fall > 0.0 else 0.0)
-        reach = fading * reach + step
-        if seen >= length:
-            plus[i], minus[i] = (100.0 * up / reach, 100.0 * down / reach) if reach > 0.0 else (0.0, 0.0)
-            index[i] = 100.0 * abs(up - down) / (up + down) if up + down > 0.0 else 0.0
-    return plus, minus, index
+    out = np.empty(len(close))
+    out[:1] = np.nan
+    age, up, down, walked = 0, 0.0, 0.0, 0.0
+    for i in range(1, len(close)):
+        rise, fall, span = high[i] - high[i - 1], low[i - 1] - low[i], reach(high[i], low[i], close[i - 1])
+        age = age + 1 if np.isfinite(rise + fall + span) else 0
+        keep = 1.0 - 1.0 / length if age >= length else 1.0
+        up = keep * up + (rise if rise > fall and rise > 0.0 else 0.0) if age > 0 else 0.0
+        down = keep * down + (fall if fall > rise and fall > 0.0 else 0.0) if age > 0 else 0.0
+        walked = keep * walked + span if age > 0 else 0.0
+        part, whole = (abs(up - down), up + down) if side == 0.0 else (up if side > 0.0 else down, walked)
+        out[i] = (100.0 * part / whole if whole > 0.0 else 0.0) if age >= length else np.nan
+    return out
 
 
 @indicator("plus_di", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
 @compiled
 def plus_di(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Positive directional indicator 0..100 (n,); first value in row `length`; 0 where nothing moved."""
-    return _directional(high, low, close, length)[0]
+    return _directional(high, low, close, length, 1.0)
 
 
 @indicator("minus_di", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
 @compiled
 def minus_di(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Negative directional indicator 0..100 (n,); first value in row `length`; 0 where nothing moved."""
-    return _directional(high, low, close, length)[1]
+    return _directional(high, low, close, length, -1.0)
 
 
 @indicator("dx", lookback=lambda length: wilder_rows(length, forgotten=FAINT) + 1)
 @compiled
 def dx(high: Float64, low: Float64, close: Float64, length: int = 14) -> Float64:
     """Directional movement index 0..100 (n,); 0 where nothing moved."""
-    return _directional(high, low, close, length)[2]
+    return _directional(high, low, close, length, 0.0)
 
 
 @indicator("adx", lookback=lambda length: wilder_rows(length, 2, FAINT) + 1)
@@ -394,12 +376,12 @@ def supertrend(high: Float64, low: Float64, close: Float64, length: int = 10, wi
 
     Below the close in an up-trend, above it in a down-trend. As with `psar`, its memory ends at a shared reversal.
     """
-    reach = atr(high, low, close, length)
+    ranges = atr(high, low, close, length)
     out = np.full(len(close), np.nan)
     upper = lower = np.nan
     rising = True
     for i in range(len(close)):
-        middle, span = (high[i] + low[i]) / 2.0, width * reach[i]
+        middle, span = (high[i] + low[i]) / 2.0, width * ranges[i]
         if np.isnan(span):
             upper = lower = np.nan
             continue

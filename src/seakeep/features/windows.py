@@ -13,7 +13,9 @@ from seakeep.core.market import Float64
 from seakeep.features.base import compiled
 
 __all__ = [
+    "crests",
     "rolling_age",
+    "rolling_efficiency",
     "rolling_max",
     "rolling_mean",
     "rolling_mean_into",
@@ -25,8 +27,10 @@ __all__ = [
     "rolling_sum",
     "rolling_sum_into",
     "rolling_weighted",
+    "rolling_weighted_into",
     "suffixes",
     "turn",
+    "turn_crests",
 ]
 
 
@@ -105,21 +109,42 @@ def rolling_share(part: Float64, whole: Float64, length: int, otherwise: float) 
 
 
 @compiled
+def rolling_efficiency(x: Float64, length: int, otherwise: float) -> Float64:
+    """Distance made over distance walked in the last `length` steps, 0..1 (n,); `otherwise` where nothing moved."""
+    out = np.empty(len(x))
+    out[:1] = np.nan
+    older = suffixes(length)
+    for start in range(1, len(x), length):
+        running = 0.0
+        for i in range(start, min(start + length, len(x))):
+            step, made = abs(x[i] - x[i - 1]), abs(x[i] - x[max(i - length, 0)])
+            running += step
+            walked = older[i - start + 1] + running
+            out[i] = made / walked if walked != 0.0 else otherwise
+            older[i - start] = step
+        turn(older)
+    return out
+
+
+@compiled
 def rolling_weighted(x: Float64, length: int) -> Float64:
     """Sum of the last `length` rows weighted 1 (oldest) to `length` (newest) (n,)."""
-    return _weighted(np.empty(len(x)), x, length, 0.0, 1.0)
+    return rolling_weighted_into(np.zeros(len(x)), 0.0, x, length, 0.0, 1.0)
 
 
 @compiled
 def rolling_slope(x: Float64, length: int) -> Float64:
     """Slope of the least-squares line through the last `length` rows, a row (n,)."""
     scale = 12.0 / (length * (length * length - 1.0))
-    return _weighted(np.empty(len(x)), x, length, (length + 1.0) / 2.0, scale)
+    return rolling_weighted_into(np.zeros(len(x)), 0.0, x, length, (length + 1.0) / 2.0, scale)
 
 
 @compiled
-def _weighted(out: Float64, x: Float64, length: int, centre: float, scale: float) -> Float64:
-    """Sum of the last `length` rows weighted (1 .. length) - centre, times `scale`, into `out`, which may be `x`."""
+def rolling_weighted_into(out: Float64, keep: float, x: Float64, length: int, centre: float, scale: float) -> Float64:
+    """Sum of the last `length` rows weighted (1 .. length) - centre, times `scale`, plus `keep` times `out`.
+
+    Written into `out`, which may be `x` itself.
+    """
     older = suffixes(length)
     for start in range(0, len(x), length):
         running = aged = 0.0
@@ -127,7 +152,7 @@ def _weighted(out: Float64, x: Float64, length: int, centre: float, scale: float
             value = x[start + k]
             aged += running
             running += value
-            out[start + k] = scale * (older[k + 1] + ((length - centre) * running - aged))
+            out[start + k] = keep * out[start + k] + scale * (older[k + 1] + ((length - centre) * running - aged))
             older[k] = value
         total = weighted = 0.0
         for k in range(length - 1, -1, -1):
@@ -177,21 +202,33 @@ def _extreme(x: Float64, length: int, sign: float) -> Float64:
     """Largest (sign 1) or smallest (sign -1); no comparison picks a NaN, so windows with one are blanked."""
     n, hole = len(x), -1
     out = np.empty(n)
-    older = np.full(length + 1, -np.inf)
+    older = crests(length)
     for start in range(0, n, length):
-        running = -np.inf
-        for k in range(min(length, n - start)):
-            value = sign * x[start + k]
-            hole = start + k if np.isnan(value) else hole
-            running = value if value > running else running
-            top = older[k + 1] if older[k + 1] > running else running
-            out[start + k] = sign * top if start + k - hole >= length else np.nan
-            older[k] = value
         top = -np.inf
-        for k in range(length - 1, -1, -1):
-            top = older[k] if older[k] > top else top
-            older[k] = top
+        for i in range(start, min(start + length, n)):
+            value = sign * x[i]
+            hole = i if np.isnan(value) else hole
+            top = max(top, value)
+            out[i] = sign * max(top, older[i - start + 1]) if i - hole >= length else np.nan
+            older[i - start] = value
+        turn_crests(older)
     return out
+
+
+@compiled
+def crests(length: int) -> Float64:
+    """`suffixes` of a largest: the table of the block before the first (length + 1,), -inf."""
+    return np.full(length + 1, -np.inf)
+
+
+@compiled
+def turn_crests(table: Float64) -> Float64:
+    """Makes the values of a block its suffix maxima, in place (length + 1,); a NaN counts as nothing."""
+    top = -np.inf
+    for k in range(len(table) - 2, -1, -1):
+        top = max(top, table[k])
+        table[k] = top
+    return table
 
 
 @compiled

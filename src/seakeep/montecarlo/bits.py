@@ -7,11 +7,24 @@ inside a kernel.
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["add32", "and32", "as_float", "as_int", "as_word", "or32", "sar32", "shl32", "shr32", "sub32", "to_float", "xor32"]
+__all__ = [
+    "add32",
+    "and32",
+    "as_float",
+    "as_int",
+    "as_word",
+    "or32",
+    "sar32",
+    "shl32",
+    "shr32",
+    "sub32",
+    "to_float",
+    "xor32",
+]
 
 _WORD, _FLOAT = ir.IntType(32), ir.FloatType()
 Emit = Callable[[Any, Any], Any]
@@ -20,7 +33,7 @@ Emit = Callable[[Any, Any], Any]
 def _two(instruction: str) -> Any:
     """The LLVM instruction of that name on two uint32."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def emit(typing_context: Any, left: Any, right: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             return getattr(builder, instruction)(*values)
@@ -33,7 +46,7 @@ def _two(instruction: str) -> Any:
 def _one(source: Any, target: Any, write: Emit) -> Any:
     """A conversion of one value that keeps its 32 bits, or turns an int32 into the nearest float32."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def emit(typing_context: Any, value: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             return write(builder, values[0])

@@ -1,4 +1,4 @@
-"""Paths made of what happened: historical, block and stationary bootstrap of log returns, and blocks from chosen places.
+"""Paths made of what happened: historical, block and stationary bootstrap, and blocks from chosen places.
 
 `iid` draws single returns; `block` draws runs of a fixed length; `stationary` runs of random length with that mean
 [1]_. History is wrapped into a circle, so every return is as likely at every step. With `starts` blocks begin only at
@@ -34,16 +34,25 @@ def _draw(history: Any, words: Any, r: Any) -> None:
 
 
 @kernel(fastmath=FUSED)
-def _run_on(history: Any, starts: Any, chance: Any, words: Any, row: Any, r: Any) -> None:
-    """The next return of each lane's run, or with that chance the first of a new one; one word decides and places."""
-    chance, last = float32(chance), float32(len(starts) - 1)
-    size, ends = float32(len(starts)) / chance, int32(len(history))
+def _place(starts: Any, rows: Any, chance: Any, words: Any, place: Any) -> None:
+    """Where a new run of each lane would begin: of a word below `chance` its share of it, else the last place."""
+    last = float32((len(starts) if len(starts) else rows) - 1)
+    size = (last + float32(1.0)) / float32(chance)
     for j in range(LANES):
-        u = unit_f32(words[j])
-        place = starts[int32(min(u * size, last))]
+        place[j] = int32(min(unit_f32(words[j]) * size, last))
+    if len(starts):
+        for j in range(LANES):
+            place[j] = starts[place[j]]
+
+
+@kernel(fastmath=FUSED)
+def _run_on(history: Any, chance: Any, words: Any, place: Any, row: Any, r: Any) -> None:
+    """The next return of each lane's run, or with that chance the first of a new one."""
+    share, ends = float32(chance), int32(len(history))
+    for j in range(LANES):
         following = row[j] + int32(1)
         following = int32(0) if following == ends else following
-        at = place if u <= chance else following
+        at = place[j] if unit_f32(words[j]) <= share else following
         row[j] = at
         r[j] = history[at]
 
@@ -51,16 +60,18 @@ def _run_on(history: Any, starts: Any, chance: Any, words: Any, row: Any, r: Any
 @kernel
 def _block(job: Any, history: Any, starts: Any, length: Any, random: Any, b: Any) -> None:
     stream, r, paths = seed_block(job, job.first + b), np.empty((4, LANES), np.float32), open_lanes(0.0)
-    words, row = np.empty((4, LANES), np.uint32), np.zeros(LANES, np.int32)
+    words, place, row = np.empty((4, LANES), np.uint32), np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
     for t in range(0, job.steps, 4):
         fill_words(job, job.first + b, t, 0, stream, words)
         for k in range(4):
             if length == 1.0:
                 _draw(history, words[k], r[k])
-            elif t + k == 0 or (not random and (t + k) % int(length) == 0):
-                _run_on(history, starts, 1.0, words[k], row, r[k])
-            else:
-                _run_on(history, starts, 1.0 / length if random else 0.0, words[k], row, r[k])
+                continue
+            fresh = t + k == 0 or (not random and (t + k) % int(length) == 0)
+            chance = 1.0 if fresh else (1.0 / length if random else 0.0)
+            if chance > 0.0:
+                _place(starts, len(history), chance, words[k], place)
+            _run_on(history, chance, words[k], place, row, r[k])
         follow(job, t, b * LANES, r, paths)
     settle(job, b * LANES, paths)
 
@@ -86,7 +97,8 @@ class Bootstrap:
         if len(self.starts) == len(self.returns):
             return np.full((1, steps), self.returns.mean())
         offsets = np.arange(steps) % int(self.length)
-        return self.returns[(self.starts[:, None] + offsets) % len(self.returns)].mean(axis=0)[None]
+        table: Float64 = self.returns[(self.starts[:, None] + offsets) % len(self.returns)]
+        return np.asarray(table.mean(axis=0, keepdims=True))
 
     def spread(self) -> Float64:
         """Standard deviation of the returns (1,)."""
@@ -96,8 +108,9 @@ class Bootstrap:
         """Simulate `blocks` blocks as `job` says."""
         iid = self.length == 1
         history = np.sort(self.returns[self.starts]) if iid else self.returns
-        starts = self.starts.astype(np.int32)
-        _blocks(job, history.astype(np.float32), starts, float(self.length), self.random, blocks)
+        everywhere = len(self.starts) == len(self.returns)
+        starts = self.starts[:0] if everywhere else self.starts
+        _blocks(job, history.astype(np.float32), starts.astype(np.int32), float(self.length), self.random, blocks)
 
 
 def bootstrap(

@@ -15,7 +15,24 @@ from numpy.typing import NDArray
 from seakeep.core.jit import FUSED, kernel
 from seakeep.montecarlo.streams import LANES, exp_f32
 
-__all__ = ["DROP", "END", "LOW", "PATH", "RECOVERY", "ROWS", "TERMINAL", "TIMES", "UNDER", "Float32", "Job", "follow", "mark", "open_lanes", "settle", "settle_values"]
+__all__ = [
+    "DROP",
+    "END",
+    "LOW",
+    "PATH",
+    "RECOVERY",
+    "ROWS",
+    "TERMINAL",
+    "TIMES",
+    "UNDER",
+    "Float32",
+    "Job",
+    "follow",
+    "mark",
+    "open_lanes",
+    "settle",
+    "settle_values",
+]
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -34,8 +51,9 @@ _X, _LOW, _PEAK, _DROP, _SINCE, _LONGEST, _TROUGH, _BACK = range(8)
 class Job(NamedTuple):
     """An order to a kernel. `tilt` (assets, padded steps), `factor` and `pull` (padded steps,), float32.
 
-    `out` (rows, paths) takes the results; `kept` (rows, paths) the values after the steps whose `row` (padded steps,) is not
-    negative, or has no rows. `first` is the number of the first block. `detail` is how much is asked: END, PATH or TIMES.
+    `out` (rows, paths) takes the results; `kept` (rows, paths) the values after the steps whose `row` (padded steps,)
+    is not negative, or has no rows. `first` is the number of the first block, `detail` how much is measured: END, PATH
+    or TIMES.
     """
 
     seed: np.uint64

@@ -152,7 +152,7 @@ class Multifactor:
         if table.ndim != 2 or not np.allclose(table, table.T, rtol=1e-10, atol=0):
             raise DataError("the covariance is not a symmetric table", value=table.shape)
         try:
-            root = np.linalg.cholesky(table)
+            root: Float64 = np.asarray(np.linalg.cholesky(table), np.float64)
         except np.linalg.LinAlgError:
             lowest = float(np.linalg.eigvalsh(table)[0])
             remedy = "shrink it, repair it, use fewer assets, or take from_factors"

@@ -78,9 +78,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class Outcomes:
     """What each path left (n,), relative to a start of 1; read-only float32.
 
-    `value` at the end, `low` the lowest on the way, `drawdown` the largest (a positive fraction of the peak). With times:
-    `under` the longest time below a peak and `recovery` the time from the trough of the largest drawdown back to its
-    peak, in steps, infinite if it did not come back in time. `expected_log` is the exact mean of log value.
+    `value` at the end, `low` the lowest on the way, `drawdown` the largest (a positive fraction of the peak). With
+    times: `under` the longest time below a peak, `recovery` the time from the trough of the largest drawdown back to
+    its peak, in steps, infinite if it did not come back in time. `expected_log` is the exact mean of the log value,
+    None for several assets.
     """
 
     run: Run
@@ -111,8 +112,11 @@ def simulate(model: Model, run: Run, scene: Scenario = BASE) -> Outcomes:
     with _threads(run.threads):
         model.launch(job, run.blocks)
     out.flags.writeable = False
-    rows = [out[i] if i < len(out) else None for i in (LOW, DROP, UNDER, RECOVERY)]
-    return Outcomes(run, model.interval, scene.name, out[TERMINAL], *rows, _expected_log(model, run, layer))
+    low, drawdown, under, recovery = (out[i] if i < len(out) else None for i in (LOW, DROP, UNDER, RECOVERY))
+    expected = _expected_log(model, run, layer)
+    return Outcomes(
+        run, model.interval, scene.name, out[TERMINAL], low, drawdown, under, recovery, expected_log=expected
+    )
 
 
 def trace(model: Model, run: Run, scene: Scenario = BASE, *, at: tuple[int, ...] = ()) -> Float32:
@@ -170,7 +174,8 @@ def _expected_log(model: Model, run: Run, layer: Overlay) -> float | None:
 @contextmanager
 def _threads(wanted: int) -> Iterator[None]:
     before = numba.get_num_threads()
-    numba.set_num_threads(min(wanted, numba.config.NUMBA_NUM_THREADS) or before)
+    limit = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    numba.set_num_threads(min(wanted, limit) or before)
     try:
         yield
     finally:

@@ -207,10 +207,11 @@ def estimation_haircut(squared_sharpe: float, n: int, assets: int) -> float:
         raise NotEnoughHistory(f"a haircut for {k} assets needs more than {k + 4} returns of each", value=n)
     raw = max(squared_sharpe, 1e-12) * n / (n - 1)
     edge, x = k / 2, raw / (1 + raw)
-    with np.errstate(divide="ignore"):
-        tail = math.log(2) + edge * math.log(raw) - (n - 2) / 2 * math.log1p(raw) - math.log(n)
-        tail -= float(np.log(betainc(edge, (n - k) / 2, x))) + float(betaln(edge, (n - k) / 2))
-    true = max(((n - k - 2) * raw - k) / n + math.exp(tail), 0.0)
+    mass, bonus = float(betainc(edge, (n - k) / 2, x)), k / n
+    if mass > 1e-290:
+        tail = edge * math.log(raw) - (n - 2) / 2 * math.log1p(raw) - float(betaln(edge, (n - k) / 2))
+        bonus = 2 / n * math.exp(tail - math.log(mass))
+    true = max(((n - k - 2) * raw - k) / n + bonus, 0.0)
     shrink = (n - k - 1) * (n - k - 4) / (n * (n - 2)) * n / (n - 1)
     return shrink * true / (true + k / n)
 
@@ -292,41 +293,41 @@ def _minimum(
 
 
 def bounded_fraction(
-    returns: Float64,
-    depth: float,
-    probability: float,
-    horizon: int,
-    params: RuinParams,
-    *,
-    seed: int,
-    most: float = 10.0,
+    returns: Float64, depth: float, probability: float, horizon: int, params: RuinParams, *, seed: int
 ) -> BoundedFraction:
-    """Largest share f of a position, up to `most`, with P(largest drawdown >= depth within horizon) <= probability.
+    """Largest share f of a position, up to 10, with P(largest drawdown >= depth within horizon) <= probability.
 
     `returns` (n,) are those of the position held at a share of 1, rebalanced every period, so a share f earns f x r;
     a period that would lose more than everything is ruin. Every share meets the same futures of `ruin.ruin_odds`.
 
-    Raises: as `ruin_odds`; ValueError unless depth and probability are in (0, 1) and most > 0.
+    Raises: as `ruin_odds`; ValueError unless depth and probability are in (0, 1) and the futures can tell that
+    probability.
     """
-    if not (0 < depth < 1 and 0 < probability < 1 and most > 0 and horizon >= 1):
-        raise ValueError(f"depth, probability in (0, 1), most > 0, horizon >= 1; got {depth}, {probability}, {most}")
+    if not (0 < depth < 1 and 0 < probability < 1):
+        raise ValueError(f"depth and probability must be in (0, 1), got {depth} and {probability}")
+    if probability * params.worlds * params.paths < 100:
+        futures = params.worlds * params.paths
+        raise ValueError(f"{futures} futures cannot tell a probability of {probability}; raise worlds or paths")
     base = _matrix(returns)[:, 0]
 
     def odds(share: float) -> Probability:
         return drawdown_odds(np.maximum(base * share, -1.0), depth, horizon, params, seed=seed)
 
-    value = _largest(lambda share: odds(share).value - probability, most)
+    value = _largest(lambda share: odds(share).value - probability, _MOST)
     low = _largest(lambda share: odds(share).high - probability, value)
-    high = _largest(lambda share: odds(share).low - probability, most)
+    high = _largest(lambda share: odds(share).low - probability, _MOST)
     at = odds(value)
     error = at.error * (high - low) / (at.high - at.low)
-    warnings = (*at.warnings, *((f"the bound is not met even at {most}",) if value >= most else ()))
+    warnings = (*at.warnings, *((f"the bound is not met even at {_MOST}",) if value >= _MOST else ()))
     return BoundedFraction(value, low, high, error, at, len(base), "root over common futures", warnings)
 
 
+_MOST = 10.0
+
+
 def _largest(excess: Callable[[float], float], most: float) -> float:
-    """Share in (0, most] at which `excess` passes zero, to a thousandth of itself."""
-    return most if excess(most) <= 0 else float(brentq(excess, 1e-6, most, xtol=1e-6, rtol=1e-3))
+    """Share in (0, most] at which `excess` passes zero, to a two hundredth of itself."""
+    return most if excess(most) <= 0 else float(brentq(excess, 1e-6, most, xtol=1e-5, rtol=5e-3))
 
 
 def volatility_scale(weights: Float64, covariance: Float64, target: float, periods: float = 365.0) -> float:

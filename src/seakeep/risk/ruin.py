@@ -32,6 +32,7 @@ __all__ = [
     "Probability",
     "Ruin",
     "RuinParams",
+    "Stakes",
     "Survival",
     "breaker_odds",
     "drawdown_odds",
@@ -58,6 +59,14 @@ class RuinParams(Section):
     paths: int = Field(500, ge=50, le=1_000_000, description="futures drawn from each")
     block: float | None = Field(None, ge=1, description="mean block length; 1 for trades; n^(1/3) if not given")
     daily: int = Field(1, ge=1, le=1440, description="periods in a UTC day, for the daily limit")
+
+
+class Stakes(Section):
+    """What capital has to survive."""
+
+    floor: float = Field(0.0, ge=0, description="capital at which it is over, quote units")
+    drain: float = Field(0.0, ge=0, description="taken out every period, quote units")
+    fixed: bool = Field(False, description="outcomes are profits in quote units, not returns of equity")
 
 
 class Probability(msgspec.Struct, frozen=True):
@@ -152,7 +161,7 @@ def gamblers_duration(win_rate: float, units: float, goal: float) -> float:
     _check_game(win_rate, units, goal)
     edge = 2 * win_rate - 1
     if abs(edge) * goal < 1e-9:
-        return units * (goal - units)
+        return float(units * (goal - units))
     return (goal * (1 - gamblers_ruin(win_rate, units, goal)) - units) / edge
 
 
@@ -303,45 +312,37 @@ def _walk(logs: Float64, rng: np.random.Generator, block: float, paths: int, hor
     return found
 
 
-def survival(
-    outcomes: Float64,
-    capitals: Float64,
-    floor: float,
-    params: RuinParams,
-    *,
-    seed: int,
-    stake: Literal["share", "fixed"] = "share",
-    drain: float = 0.0,
-) -> Survival:
-    """Survival curves: the probability that each starting capital stays above `floor` through each horizon.
+def survival(outcomes: Float64, capitals: Float64, stakes: Stakes, params: RuinParams, *, seed: int) -> Survival:
+    """Survival curves: the probability that each starting capital stays above the floor through each horizon.
 
-    `outcomes` (n,) are simple returns of equity (`stake="share"`), or profits in quote units that do not depend on
-    the capital (`"fixed"`); `drain` is taken out every period. All capitals meet the same futures, so more capital
-    never survives less.
+    `outcomes` (n,) are simple returns of equity, or with `stakes.fixed` profits in quote units that do not depend on
+    the capital. All capitals meet the same futures, so more capital never survives less.
 
-    Raises: as `ruin_odds`; ValueError unless 0 <= floor < every capital and drain >= 0.
+    Raises: as `ruin_odds`; ValueError unless every capital is above the floor.
     """
-    fixed = stake == "fixed"
-    series = _finite(outcomes) if fixed else np.expm1(_log_returns(outcomes))
+    series = _finite(outcomes) if stakes.fixed else np.expm1(_log_returns(outcomes))
     start, (horizons, _) = np.asarray(capitals, np.float64), _asked(params)
-    if not (start.ndim == 1 and len(start) and floor >= 0 and drain >= 0 and (start > floor).all()):
-        raise ValueError(f"capitals must be above the floor {floor} >= 0, and the drain >= 0, got {capitals}, {drain}")
-    rng, block, last = np.random.default_rng(seed), _block(params, len(series)), int(horizons[-1])
+    if not (start.ndim == 1 and len(start) and np.isfinite(start).all() and (start > stakes.floor).all()):
+        raise ValueError(f"capitals must be above the floor {stakes.floor}, got {capitals}")
+    rng, block, rules = np.random.default_rng(seed), _block(params, len(series)), (stakes.floor, stakes.drain)
     lasting = np.empty((params.worlds, len(start), len(horizons)))
     for w in range(params.worlds):
-        world = _world(series, block, rng)
-        ended = _endings(world, rng, block, params.paths, start, np.array([floor, drain, fixed]), last)
+        futures = (_world(series, block, rng), rng, block, params.paths, int(horizons[-1]))
+        ended = _endings(futures, start, rules, stakes.fixed)
         lasting[w] = (ended[..., None] > horizons).mean(axis=0)
     n = len(series)
     return Survival(start, horizons, *_spread(lasting, params.paths), n, _METHOD, _reach(n, horizons))
 
 
+_Futures = tuple[Float64, np.random.Generator, float, int, int]
+"""A world, its stream, the mean block, how many paths, and how many periods each."""
+
+
 @kernel
-def _endings(
-    series: Float64, rng: np.random.Generator, block: float, paths: int, capitals: Float64, rules: Float64, last: int
-) -> Int64:
+def _endings(futures: _Futures, capitals: Float64, rules: tuple[float, float], fixed: bool) -> Int64:
     """Period at whose end each path and capital (paths, c) is at the floor or below; last + 1 if it never is."""
-    n, floor, drain, fixed = len(series), rules[0], rules[1], rules[2] > 0
+    series, rng, block, paths, last = futures
+    n, (floor, drain) = len(series), rules
     ended = np.full((paths, len(capitals)), last + 1)
     for p in range(paths):
         equity, row, left = capitals.copy(), 0, 0
@@ -351,10 +352,9 @@ def _endings(
             x = series[row]
             row = row + 1 if row + 1 < n else 0
             left -= 1
-            for c in range(len(capitals)):
+            for c in range(len(equity)):
                 equity[c] += (x if fixed else equity[c] * x) - drain
-                if equity[c] <= floor and ended[p, c] > last:
-                    ended[p, c] = t
+                ended[p, c] = min(ended[p, c], t) if equity[c] <= floor else ended[p, c]
     return ended
 
 
@@ -372,31 +372,24 @@ def breaker_odds(
     if not (0 <= drawdown < 1 and horizon >= 1):
         raise ValueError(f"drawdown must be in [0, 1) and horizon >= 1, got {drawdown} and {horizon}")
     rng, block = np.random.default_rng(seed), _block(params, len(logs))
-    bounds = -np.log1p(-np.minimum(np.array([limits.max_daily_loss, limits.max_drawdown]), 1 - 1e-15)) - 1e-12
-    now = -math.log1p(-drawdown)
+    losses = np.minimum([limits.max_daily_loss, limits.max_drawdown, drawdown], 1 - 1e-15)
+    daily, fall, now = (-np.log1p(-losses) - [1e-12, 1e-12, 0]).tolist()
     tripped = np.empty((params.worlds, 3))
     for w in range(params.worlds):
-        world = _world(logs, block, rng)
-        met = _trips(world, rng, block, params.paths, (horizon * params.daily, params.daily), bounds, now)
+        futures = (_world(logs, block, rng), rng, block, params.paths, horizon * params.daily)
+        met = _trips(futures, params.daily, (daily, fall), now)
         tripped[w] = (*met.mean(axis=0), met.any(axis=1).mean())
     n, warnings = len(logs), (*_reach(len(logs), np.array([horizon * params.daily])), _worst(returns))
     table = np.stack(_spread(tripped, params.paths), axis=1).tolist()
-    daily_loss, fall, either = (Probability(v, low, high, e, n, _METHOD, warnings) for v, low, high, e in table)
-    return BreakerOdds(horizon, daily_loss, fall, either)
+    daily_loss, halt, either = (Probability(v, low, high, e, n, _METHOD, warnings) for v, low, high, e in table)
+    return BreakerOdds(horizon, daily_loss, halt, either)
 
 
 @kernel
-def _trips(
-    logs: Float64,
-    rng: np.random.Generator,
-    block: float,
-    paths: int,
-    periods: tuple[int, int],
-    bounds: Float64,
-    now: float,
-) -> Int64:
+def _trips(futures: _Futures, daily: int, falls: tuple[float, float], now: float) -> Int64:
     """Whether each path (paths, 2) met the daily limit and the drawdown limit, given as falls of log equity."""
-    n, (last, daily) = len(logs), periods
+    logs, rng, block, paths, last = futures
+    n = len(logs)
     met = np.zeros((paths, 2), np.int64)
     for p in range(paths):
         level, peak, opened, row, left = 0.0, now, 0.0, 0, 0
@@ -408,9 +401,9 @@ def _trips(
             row = row + 1 if row + 1 < n else 0
             left -= 1
             peak = max(peak, level)
-            if opened - level >= bounds[0]:
+            if opened - level >= falls[0]:
                 met[p, 0] = 1
-            if peak - level >= bounds[1]:
+            if peak - level >= falls[1]:
                 met[p, 1] = 1
     return met
 

@@ -103,6 +103,14 @@ class Market:
     beta_covariance: Float64
     n: int = 0
 
+    def __post_init__(self) -> None:
+        k = len(self.symbols)
+        shapes = {"beta": (k,), "covariance": (k, k), "volume": (k,), "beta_covariance": (k, k)}
+        for name, shape in shapes.items():
+            column = getattr(self, name)
+            if column.shape != shape or (name != "volume" and not np.isfinite(column).all()):
+                raise DataError(f"{name} of {k} assets must be finite numbers of shape {shape}", value=column.tolist())
+
     def rows(self, book: Book) -> list[int]:
         """Row of each position. Raises: DataError naming an asset that is not here."""
         known = {symbol: row for row, symbol in enumerate(self.symbols)}
@@ -150,7 +158,7 @@ class StressChange(msgspec.Struct, frozen=True):
 
 
 def estimate_market(frames: Mapping[str, BarFrame], market: str) -> Market:
-    """Betas to `market`, covariance and volume from daily bars on the days all of them have, returns over a gap left out.
+    """Betas to `market`, covariance and volume from daily bars, on the days all have; returns over a gap are left out.
 
     Raises: ConfigError if `market` is not among them; DataError for bars that are not daily, a price that is not
     positive, or an asset that never moves; NotEnoughHistory below 30 common returns.
@@ -222,7 +230,7 @@ def crash(book: Book, market: Market, drop: float = 0.30, name: str = "flash_cra
     rows, values, _ = _positions(book, market)
     falls = np.minimum(_fraction("drop", drop) * market.beta[rows], 1.0)
     error = drop * math.sqrt(max(0.0, float(values @ market.beta_covariance[np.ix_(rows, rows)] @ values)))
-    return _result(name, book, values * falls, error, market.n, "beta to the market")
+    return _result(name, book, values * falls, _Basis("beta to the market", market.n, error))
 
 
 def liquidity_crisis(
@@ -245,7 +253,8 @@ def liquidity_crisis(
     share = np.minimum(impact * np.sqrt(np.diag(market.covariance)[rows]) * np.sqrt(sizes / volume), 1.0)
     losses = np.array([position.loss for position in fallen.positions]) + sizes * share
     error = (fallen.high - fallen.low) / (2 * _Z) * book.equity
-    return _result("liquidity_crisis", book, losses, error, market.n, "beta to the market, square-root impact")
+    basis = _Basis("beta to the market, square-root impact", market.n, error)
+    return _result("liquidity_crisis", book, losses, basis)
 
 
 def correlation_to_one(book: Book, market: Market, sigmas: float = 3.0, days: float = 1.0) -> StressLoss:
@@ -257,7 +266,7 @@ def correlation_to_one(book: Book, market: Market, sigmas: float = 3.0, days: fl
     moves = np.expm1(-_positive("sigmas", sigmas) * np.sqrt(np.diag(market.covariance)[rows] * _positive("days", days)))
     down, up = -values * moves, values * moves / (1 + moves)
     losses = down if down.sum() >= up.sum() else up
-    return _sampled("correlation_to_one", book, losses, market.n, "own deviations, correlation 1")
+    return _result("correlation_to_one", book, losses, _sampled("own deviations, correlation 1", losses, market.n))
 
 
 def exchange_outage(book: Book, market: Market, hours: float = 12.0, sigmas: float = 3.0) -> StressLoss:
@@ -271,7 +280,7 @@ def exchange_outage(book: Book, market: Market, hours: float = 12.0, sigmas: flo
     pulls = market.covariance[np.ix_(rows, rows)] @ values
     deviation = math.sqrt(max(0.0, float(values @ pulls)))
     losses = reach * values * pulls / deviation if deviation > 0 else np.zeros(len(values))
-    return _sampled("exchange_outage", book, losses, market.n, "covariance, no trading")
+    return _result("exchange_outage", book, losses, _sampled("covariance, no trading", losses, market.n))
 
 
 def depeg(book: Book, market: Market, drop: float = 0.10, coin: str = "") -> StressLoss:
@@ -282,11 +291,11 @@ def depeg(book: Book, market: Market, drop: float = 0.10, coin: str = "") -> Str
     """
     _fraction("drop", drop)
     fallen = coin or book.quote
-    losses = np.array([value * drop if symbol.split("/")[0] == fallen else 0.0 for symbol, value in book.values])
+    losses = np.array([value * drop if symbol.partition("/")[0] == fallen else 0.0 for symbol, value in book.values])
     cash = book.cash * drop if fallen == book.quote else 0.0
     exposed = cash or losses.any()
     warnings = () if exposed else (f"the book holds no {fallen}",)
-    return _result("stablecoin_depeg", book, losses, 0.0, 0, "assumed fall", cash, warnings)
+    return _result("stablecoin_depeg", book, losses, _Basis("assumed fall", warnings=warnings), cash)
 
 
 def funding_spike(book: Book, market: Market, rate: float = 0.003, payments: int = 9) -> StressLoss:
@@ -300,7 +309,7 @@ def funding_spike(book: Book, market: Market, rate: float = 0.003, payments: int
     losses = perpetual * rate * payments
     losses = losses if losses.sum() >= 0 else -losses
     warnings = () if perpetual.any() else ("the book holds no perpetual",)
-    return _result("funding_spike", book, losses, 0.0, 0, "assumed rate", 0.0, warnings)
+    return _result("funding_spike", book, losses, _Basis("assumed rate", warnings=warnings))
 
 
 STRESSES.add("flash_crash", crash)
@@ -324,11 +333,11 @@ def original_shock(book: Book, name: str) -> StressLoss:
     if name not in ORIGINAL_SHOCKS:
         raise ConfigError("unknown shock", value=name, remedy=nearest(name, list(ORIGINAL_SHOCKS)))
     table = ORIGINAL_SHOCKS[name]
-    missing = [symbol for symbol, _ in book.values if symbol.split("/")[0] not in table]
+    missing = [symbol for symbol, _ in book.values if symbol.partition("/")[0] not in table]
     if missing:
         raise DataError(f"the table has no shock for {', '.join(missing)}", remedy="use `stress` with betas")
-    losses = np.array([value * table[symbol.split("/")[0]] for symbol, value in book.values])
-    return _result(name, book, losses, 0.0, 0, "fixed table")
+    losses = np.array([value * table[symbol.partition("/")[0]] for symbol, value in book.values])
+    return _result(name, book, losses, _Basis("fixed table"))
 
 
 class Crisis(msgspec.Struct, frozen=True):
@@ -348,7 +357,7 @@ CRISES: dict[str, Crisis] = {
         ("november_2022", "20221105", "20221115"),
     )
 }
-"""Covid, the leverage flush after the mining ban, Terra, FTX: from the last calm close to the low."""
+"""Covid, the leverage flush after the mining ban, Terra, FTX: from the last calm close past the first low."""
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -429,7 +438,7 @@ def _losses(frame: BarFrame, value: float) -> tuple[Float64, Float64]:
 
 def _spot(symbol: str, known: Mapping[str, object]) -> str:
     """The symbol itself if it is known, else the spot market of a perpetual."""
-    return symbol if symbol in known else symbol.split(":")[0]
+    return symbol if symbol in known else symbol.partition(":")[0]
 
 
 def _equity(book: Book) -> float:
@@ -454,23 +463,22 @@ def _positive(name: str, value: float) -> float:
     return value
 
 
-def _sampled(name: str, book: Book, losses: Float64, n: int, method: str) -> StressLoss:
+class _Basis(msgspec.Struct, frozen=True):
+    """What a loss rests on: its standard error in quote units, observations, method."""
+
+    method: str
+    n: int = 0
+    error: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+def _sampled(method: str, losses: Float64, n: int) -> _Basis:
     """With the error a deviation of n normal returns has: itself / sqrt(2 n), all of it taken as common."""
-    error = abs(float(losses.sum())) / math.sqrt(2 * n) if n else 0.0
-    return _result(name, book, losses, error, n, method)
+    return _Basis(method, n, abs(float(losses.sum())) / math.sqrt(2 * n) if n else 0.0)
 
 
-def _result(
-    name: str,
-    book: Book,
-    losses: Float64,
-    error: float,
-    n: int,
-    method: str,
-    cash: float = 0.0,
-    warnings: tuple[str, ...] = (),
-) -> StressLoss:
+def _result(name: str, book: Book, losses: Float64, basis: _Basis, cash: float = 0.0) -> StressLoss:
     equity = _equity(book)
-    loss, half = (float(losses.sum()) + cash) / equity, _Z * error / equity
+    loss, half = (float(losses.sum()) + cash) / equity, _Z * basis.error / equity
     parts = tuple(PositionLoss(s, v, float(part)) for (s, v), part in zip(book.values, losses, strict=True))
-    return StressLoss(name, loss, loss - half, loss + half, equity, cash, parts, n, method, warnings)
+    return StressLoss(name, loss, loss - half, loss + half, equity, cash, parts, basis.n, basis.method, basis.warnings)

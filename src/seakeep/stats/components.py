@@ -35,6 +35,7 @@ from seakeep.stats.quantiles import (
     cornish_fisher_domain,
     cornish_fisher_quantile,
     shortfall_polynomial,
+    split_rank,
 )
 
 __all__ = [
@@ -185,14 +186,15 @@ def _modified_shortfall(
 
 
 def _historical_slopes(returns: Float64, weights: Float64, confidence: float) -> Slopes:
-    outcome, n = returns @ weights, len(returns)
-    place = (n - 1) * (1 - confidence)
-    below = min(int(round(place, 9)), n - 2)
+    outcome = returns @ weights
+    below, part = split_rank(len(returns), confidence)
     order = np.argpartition(outcome, (below, below + 1))
-    low, high = returns[order[below]], returns[order[below + 1]]
-    var_slopes = -(low + (place - below) * (high - low))
-    cvar_slopes = -returns[order[: below + 1]].mean(axis=0)
-    return Slopes(float(var_slopes @ weights), float(cvar_slopes @ weights), var_slopes, cvar_slopes)
+    low, high = order[below], order[below + 1]
+    quantile = outcome[low] + part * (outcome[high] - outcome[low])
+    worse = outcome < quantile
+    var_slopes = -(returns[low] + part * (returns[high] - returns[low]))
+    cvar_slopes = -returns[worse if worse.any() else outcome <= quantile].mean(axis=0)
+    return Slopes(-float(quantile), float(cvar_slopes @ weights), var_slopes, cvar_slopes)
 
 
 _SLOPES: Mapping[str, Callable[[Float64, Float64, float], Slopes]] = {

@@ -61,20 +61,19 @@ class Pareto(msgspec.Struct, frozen=True):
 
     def errors(self, confidence: float) -> tuple[float, float]:
         """Standard errors of (VaR, CVaR), by the delta method over xi, beta and the share of exceedances."""
-        steps = (1e-5, 1e-5 * self.beta, 1e-5)
         slopes = np.empty((3, 2))
-        for i, step in enumerate(steps):
+        for i, step in enumerate((1e-5, 1e-5 * self.beta)):
             ends = [np.array(self._moved(i, sign * step).tail(confidence)) for sign in (1, -1)]
             slopes[i] = (ends[0] - ends[1]) / (2 * step) if np.isfinite(ends).all() else math.nan
+        slopes[2] = self._share_slopes(confidence)
         cover = np.zeros((3, 3))
         cover[:2, :2] = [[self.xi_error**2, self.covariance], [self.covariance, self.beta_error**2]]
         cover[2, 2] = (1 - self.share) / self.exceedances
-        slopes[2] = self._share_slopes(confidence)
         variances = np.einsum("ik,ij,jk->k", slopes, cover, slopes)
         return float(np.sqrt(variances[0])), float(np.sqrt(variances[1]))
 
     def _moved(self, which: int, step: float) -> "Pareto":
-        xi, beta = (self.xi + step, self.beta) if which == 0 else (self.xi, self.beta + (step if which == 1 else 0))
+        xi, beta = (self.xi + step, self.beta) if which == 0 else (self.xi, self.beta + step)
         return Pareto(xi, beta, self.threshold, self.exceedances, self.n)
 
     def _share_slopes(self, confidence: float) -> tuple[float, float]:

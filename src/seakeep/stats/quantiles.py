@@ -26,6 +26,7 @@ __all__ = [
     "normal_tail",
     "shortfall_polynomial",
     "skewed_t_quantile",
+    "split_rank",
     "student_tail",
     "weighted_tail",
 ]
@@ -118,7 +119,7 @@ def moments(returns: Float64, rule: Literal["population", "unbiased"] = "populat
 
 
 def cornish_fisher_quantile(z: Number, skew: float, excess: float) -> Number:
-    """Normal quantile z, a number or a column, corrected for skewness and excess kurtosis (Cornish and Fisher, 1938)."""
+    """Normal quantile z, or a column of them, corrected for skewness and excess kurtosis (Cornish and Fisher, 1938)."""
     shift = (z * z - 1) * skew / 6 + (z**3 - 3 * z) * excess / 24
     return z + shift - (2 * z**3 - 5 * z) * skew * skew / 36
 
@@ -153,8 +154,8 @@ def cornish_fisher_tail(mean: float, std: float, skew: float, excess: float, con
 def empirical_tail(ordered: Float64, confidence: float, rule: Rule = "interpolated") -> tuple[float, float]:
     """Historical (VaR, CVaR) of returns (n,) in ascending order.
 
-    Interpolated: CVaR is the mean of the returns at or below the quantile. Order: VaR is the ceil(n (1 - c))-th worst
-    and CVaR the mean of as many.
+    Interpolated: CVaR is the mean of the returns below the quantile (of the worst, if none is). Order: VaR is the
+    ceil(n (1 - c))-th worst and CVaR the mean of as many.
 
     >>> empirical_tail(np.arange(-10.0, 10.0), 0.9, "order")
     (9.0, 9.5)
@@ -163,11 +164,17 @@ def empirical_tail(ordered: Float64, confidence: float, rule: Rule = "interpolat
     if rule == "order":
         count = max(1, math.ceil(round(n * (1 - confidence), 9)))
         return -float(ordered[count - 1]), -float(ordered[:count].mean())
-    place = (n - 1) * (1 - confidence)
-    below = min(int(round(place, 9)), n - 2)
-    low, high = ordered[below], ordered[below + 1]
-    quantile = low + (place - below) * (high - low)
-    return -float(quantile), -float(ordered[: below + 1].mean())
+    below, part = split_rank(n, confidence)
+    quantile = ordered[below] + part * (ordered[below + 1] - ordered[below])
+    count = max(1, int(np.searchsorted(ordered, quantile)))
+    return -float(quantile), -float(ordered[:count].mean())
+
+
+def split_rank(n: int, confidence: float) -> tuple[int, float]:
+    """Row of the ascending returns below the 1 - c quantile of n, and the part of the way to the next row."""
+    place = round((n - 1) * (1 - confidence), 9)
+    below = min(int(place), n - 2)
+    return below, place - below
 
 
 def age_weights(n: int, decay: float) -> Float64:

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import binom
-from scipy.stats import binom as binomial
-from scipy.stats import norm
+from scipy.special import bdtrik, binom, ndtri
 
 from seakeep.core.errors import DataError, NotEnoughHistory
 from seakeep.core.market import Float64
@@ -126,7 +124,7 @@ def depth_percentiles(equity: Float64, percentiles: tuple[float, ...] = PERCENTI
     _losses(equity)
     depth, shares = np.sort(drawdowns(equity).depth), _shares(percentiles)
     n = _enough(len(depth))
-    ranks = np.asarray(binomial.ppf([[(1 - _LEVEL) / 2], [(1 + _LEVEL) / 2]], n, shares), np.int64)
+    ranks = np.ceil(bdtrik([[(1 - _LEVEL) / 2], [(1 + _LEVEL) / 2]], n, shares)).astype(np.int64)
     bounded = np.concatenate([[0.0], depth, [1.0]])
     low, high = bounded[np.clip(ranks[0], 0, n + 1)], bounded[np.clip(ranks[1] + 1, 0, n + 1)]
     unknown = np.full(len(shares), np.nan)
@@ -165,7 +163,7 @@ def _kaplan_meier(rows: Float64, closed: NDArray[np.bool_]) -> tuple[Float64, Fl
     curve = np.cumprod(1 - ended / at_risk)
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(ended / (at_risk * (at_risk - ended)))
-        half = norm.ppf((1 + _LEVEL) / 2) * np.sqrt(greenwood) / np.abs(np.log(curve))
+        half = ndtri((1 + _LEVEL) / 2) * np.sqrt(greenwood) / np.abs(np.log(curve))
         ends = np.stack([curve ** np.exp(half), curve ** np.exp(-half)])
     bounded = np.where(np.isfinite(ends), ends, [[0.0], [1.0]])
     return times, np.asarray(curve), bounded[0], bounded[1]

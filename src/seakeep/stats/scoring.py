@@ -41,8 +41,8 @@ def bounded_step(score: Float64, information: Float64, bounds: Float64, room: Fl
     right = np.empty((k, m + 1))
     right[:, 0], right[:, 1:] = score, bounds.T
     solved = np.linalg.solve(ridged, right)
-    step = solved[:, 0].copy()
-    over, mixed = np.empty(m), np.zeros((m, m))
+    step, over, mixed = np.empty(k), np.empty(m), np.zeros((m, m))
+    step[:] = solved[:, 0]
     for i in range(m):
         over[i] = (bounds[i] * step).sum() - room[i]
         for j in range(m):

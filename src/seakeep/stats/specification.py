@@ -147,9 +147,13 @@ class Specification:
         tails = [(eta * MOST_NU < 1 + 1e-6, f"nu is at {MOST_NU:g}: the errors cannot be told from normal ones")]
         tails.append((eta * LEAST_NU > 1 - 1e-6, f"nu is at {LEAST_NU:g}: the errors have hardly a variance"))
         if self.egarch:
-            ends = [(self.limits[1] - theta[4] < 1e-6, "beta is at its bound: the log variance returns to no level")]
+            zeros = [("alpha", theta[2]), ("beta", theta[4])]
+            ends = [(value < 1e-9, f"{name} is at its bound of zero") for name, value in zeros]
+            ends.append(
+                (self.limits[2] - theta[4] < 1e-6, "beta is at its bound: the log variance returns to no level")
+            )
         else:
-            zeros = (("omega", theta[1] - LEAST_VARIANCE), ("beta", theta[4]))
+            zeros = [("omega", theta[1] - LEAST_VARIANCE), ("beta", theta[4])]
             ends = [(value < 1e-9, f"{name} is at its bound of zero") for name, value in zeros]
             ends.append(
                 (min(theta[2:4]) < 1e-9, "the response to a rise or a fall of the price is at its bound of zero")
@@ -189,7 +193,11 @@ _BOUNDS: dict[str, list[list[float]]] = {
         [0, 0, 0, 0, -1, 0, 0],
         [0, 0, 0.5, 0.5, 1, 0, 1],
     ],
-    "egarch": [[0, 0, 0, 0, -1, 0, 0], [0, 0, 0, 0, 1, 0, 1]],
+    "egarch": [[0, 0, -1, 0, 0, 0, 0], [0, 0, 0, 0, -1, 0, 0], [0, 0, 0, 0, 1, 0, 1]],
     "t": [[0, 0, 0, 0, 0, -1, -1 / MOST_NU], [0, 0, 0, 0, 0, 1, 1 / LEAST_NU]],
 }
-"""Rows (mu, omega, a, b, beta, eta, limit); the limit of a row with beta > 0 is times the largest persistence."""
+"""Rows (mu, omega, a, b, beta, eta, limit); the limit of a row with beta > 0 is times the largest persistence.
+
+An egarch with alpha < 0, where calm raises the variance, cannot be filtered: small changes of the parameters end in
+other paths of the variance (Straumann and Mikosch, Annals of Statistics 34, 2006), and its likelihood has no peak.
+"""

@@ -220,11 +220,7 @@ def fit_garch(
     y, before, work = x / scale, _presample(presample, found), np.empty((ROWS, len(x) + 1))
     warm = start is not None and (start.model, start.errors) == (model, errors)
     for free in chain([form.free(start, scale)] if start and warm else [], _starts(y, form)):
-        peak, best, passes, ended = ascend(y, free, form.design, form.bounds, form.limits, form.egarch, before, work)
-        if ended == STALLED and form.egarch:
-            bounds = form.holding_mean(peak)
-            peak, best, more, ended = ascend(y, peak, form.design, *bounds, form.egarch, before, work)
-            passes += more
+        peak, best, passes, ended = _climb(y, free, form, before, work)
         if ended == CONVERGED and math.isfinite(best):
             peak[np.abs(peak) < 1e-12] = 0.0
             params, total = form.garch(peak, scale), best - len(x) * math.log(scale)
@@ -232,6 +228,17 @@ def fit_garch(
             return GarchFit(params, total, *columns, n, passes, presample, form.edges(peak), x, max_persistence)
     why = "no step raises the likelihood" if ended == STALLED else "the passes were used up"
     raise ConvergenceError(f"{model} with {errors} errors on {len(x)} returns: {why}", remedy="try model='garch'")
+
+
+def _climb(
+    y: Float64, free: Float64, form: Specification, before: Float64, work: Float64
+) -> tuple[Float64, float, int, int]:
+    """`ascend`; where the |z| of egarch folds the likelihood along mu, the other parameters go on without it."""
+    peak, best, passes, ended = ascend(y, free, form.design, form.bounds, form.limits, form.egarch, before, work)
+    if ended == STALLED and form.egarch:
+        peak, best, more, ended = ascend(y, peak, form.design, *form.holding_mean(peak), True, before, work)
+        passes += more
+    return peak, best, passes, ended
 
 
 def filter_garch(returns: Float64, params: Garch, presample: str = "backcast") -> GarchFit:

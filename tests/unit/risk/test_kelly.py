@@ -145,6 +145,7 @@ def test_with_the_haircut_money_grows_faster_than_with_what_was_estimated(edge, 
 def test_the_haircut_of_a_known_edge_is_nearly_none_and_of_noise_nearly_all():
     assert estimation_haircut(0.2**2, 1_000_000, 2) == pytest.approx(1, abs=1e-3)
     assert estimation_haircut(1e-9, 1000, 5) < 0.05
+    assert 0 < estimation_haircut(1e-12, 1000, 200) < 0.05
     assert estimation_haircut(0.01, 500, 1) > estimation_haircut(0.01, 100, 1)
     with pytest.raises(NotEnoughHistory, match="more than 8 returns"):
         estimation_haircut(0.1, 8, 4)
@@ -152,7 +153,10 @@ def test_the_haircut_of_a_known_edge_is_nearly_none_and_of_noise_nearly_all():
 
 def test_a_portfolio_is_what_was_estimated_times_haircut_times_fraction():
     returns = np.random.default_rng(5).standard_normal((800, 2)) * 0.02 + [0.003, 0.0]
-    half, whole = kelly_portfolio(returns, seed=1, fraction=0.5, samples=100), kelly_portfolio(returns, seed=1, samples=100)
+    half, whole = (
+        kelly_portfolio(returns, seed=1, fraction=0.5, samples=100),
+        kelly_portfolio(returns, seed=1, samples=100),
+    )
     np.testing.assert_allclose(half.weights * 2, whole.weights)
     np.testing.assert_allclose(whole.weights, whole.full * whole.haircut)
     full = np.linalg.solve(np.cov(returns.T), returns.mean(axis=0))
@@ -182,7 +186,9 @@ def test_equal_risk_contributions_are_those_of_maillard_roncalli_teiletche():
     assert weights == pytest.approx(expected["erc_weights"], abs=1e-6)
     assert weights * 100 == pytest.approx(expected["erc_weights_percent"], abs=0.06)
     assert volatility * 100 == pytest.approx(expected["portfolio_volatility_percent"], abs=0.06)
-    assert weights * (covariance @ weights) / volatility == pytest.approx(expected["risk_contributions_equal"], abs=1e-6)
+    assert weights * (covariance @ weights) / volatility == pytest.approx(
+        expected["risk_contributions_equal"], abs=1e-6
+    )
     assert volatility_scale(weights, covariance, 0.2, 1) * volatility == pytest.approx(0.2)
 
 
@@ -247,5 +253,7 @@ def test_bounds_and_levels_are_fractions(wrong):
         loss_bounded_share(0.5, wrong)
     with pytest.raises(ValueError, match=r"\(0, 1\)"):
         bounded_fraction(np.ones(50), 0.2, wrong, 30, RuinParams(), seed=1)
+    with pytest.raises(ValueError, match="futures cannot tell"):
+        bounded_fraction(np.ones(50), 0.2, 1e-6, 30, RuinParams(), seed=1)
     with pytest.raises(NotEnoughHistory, match="at least 31"):
         kelly_portfolio(np.ones((30, 1)), seed=1)

@@ -23,7 +23,7 @@ _FOLDER = "synthetic"
 
 def generate_data(
     days: Annotated[int, typer.Option("--days", help="How much history.")] = 120,
-    interval: Annotated[str, typer.Option("--interval", "-i", help="Bar length, at most 1d.")] = "5m",
+    interval: Annotated[str, typer.Option("--interval", "-i", help="Bar length, at most 1d.")] = "1h",
     symbols: Annotated[str | None, typer.Option("--symbols", "-s", help="BTC/USDT,ETH/USDT; default four.")] = None,
     delisted: Annotated[str | None, typer.Option("--delisted", help="The symbol that is delisted, or none.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same market.")] = 1,

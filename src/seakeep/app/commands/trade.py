@@ -116,8 +116,9 @@ def report(
     pages = sorted(results(userdir).glob("*/report.html"), key=lambda page: page.stat().st_mtime)
     chosen = [page for page in pages if run_id in ("", page.parent.name)]
     if not chosen:
-        known = ", ".join(page.parent.name for page in pages) or "none yet: run seakeep backtest"
-        note(f"error: no such run {run_id!r}; runs: {known}")
+        known = ", ".join(page.parent.name for page in pages) or "none yet, make one with: seakeep backtest"
+        what = f"run {run_id!r}" if run_id else "finished run"
+        note(f"error: no {what} in {userdir}; there are: {known}")
         raise typer.Exit(Exit.NOT_FOUND)
     summary = load_summary(chosen[-1].parent) | {"report": str(chosen[-1])}
     emit(summary, lambda console: _recall(console, summary), as_json=as_json)

@@ -1,0 +1,209 @@
+"""The questions the risk desk can be asked, each answered by the mathematics below for one book."""
+
+import math
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+
+from seakeep.app.riskdesk import Desk
+from seakeep.backtest.riskfindings import (
+    Correlations,
+    Level,
+    RuinOdds,
+    Stresses,
+    Survivors,
+    Trial,
+    Volatility,
+    VolatilityModel,
+)
+from seakeep.core.errors import ConvergenceError, DataError, SeakeepError
+from seakeep.core.market import Float64, Int64
+from seakeep.core.units import YEAR_MS, interval_ms
+from seakeep.risk.candidates import CANDIDATES
+from seakeep.risk.court import CONFIDENCES, CourtSettings, Ruling, hold_court
+from seakeep.risk.limits import Limits
+from seakeep.risk.ruin import RuinParams, Stakes, breaker_odds, gbm_odds, ruin_odds, survival
+from seakeep.risk.stress import CRISES, Book, estimate_market, replay, stress
+from seakeep.stats.bootstrap import percentile_interval, resample
+from seakeep.stats.laws import Empirical, Extreme, Filtered, Law, Normal, StudentT, Weighted
+from seakeep.stats.performance import LEVEL, Estimate
+from seakeep.stats.quantiles import checked_confidence
+from seakeep.stats.tails import METHODS, Z_LEVEL, Scaling, Tail, TailSettings, estimate
+from seakeep.stats.volatility import GarchFit, ewma, fit_garch, rescale
+
+__all__ = ["correlations", "court", "log_outcome", "ruin", "stresses", "tails", "volatilities"]
+
+_WORLDS = 200
+_CURVE_POINTS = 40
+_CAPITALS = np.array([0.75, 1.0, 1.5, 2.0])
+
+
+def log_outcome(desk: Desk) -> Float64:
+    """Log returns (n,) of the book. Raises: DataError if some return would have taken all of it."""
+    lowest = float(desk.outcome.min())
+    if lowest <= -1:
+        raise DataError(
+            "this book would have lost all of its equity in one bar of the history",
+            value=lowest,
+            remedy="use level 4, a finer interval, or smaller positions",
+        )
+    return np.log1p(desk.outcome)
+
+
+def tails(
+    desk: Desk, confidence: float, bars: int, scaling: Scaling | None, seed: int
+) -> tuple[tuple[Tail, ...], tuple[tuple[str, str], ...]]:
+    """VaR and CVaR by every method, and (method, reason) of those that this history does not allow."""
+    level, found, refused = checked_confidence(confidence), [], []
+    settings = TailSettings(seed=seed)
+    for method in METHODS:
+        try:
+            found.append(estimate(desk.outcome, level, method, horizon=bars, scaling=scaling, settings=settings))
+        except SeakeepError as error:
+            refused.append((method, str(error)))
+    return tuple(found), tuple(refused)
+
+
+def court(desk: Desk, most: int | None = None, settings: CourtSettings | None = None) -> Trial:
+    """The court over the book's returns, the last `most` of them at most, and its figures for the bar to come."""
+    rules = settings or CourtSettings()
+    x = desk.outcome if most is None else desk.outcome[-most:]
+    ruling, trials = hold_court(x, settings=rules)
+    trusted = next(trial for trial in trials if trial.model == ruling.trusted)
+    days = len(x) - rules.window
+    tomorrow = tuple(_tomorrow(x[-rules.window :], ruling, c, rules.seed) for c in CONFIDENCES)
+    return Trial(ruling, CONFIDENCES, desk.measured.ts[-days:], x[-days:], trusted.var, tomorrow)
+
+
+def _tomorrow(window: Float64, ruling: Ruling, confidence: float, seed: int) -> tuple[Estimate, Estimate]:
+    """VaR and CVaR of the next bar by the trusted model. Their intervals: from the errors of a fitted law, else by
+    bootstrap, of the residuals one by one or of the window in blocks; the filter is held."""
+    candidate, n = CANDIDATES[ruling.trusted], len(window)
+    law = candidate.law(candidate.refit(window, None), window)
+    values = law.tail(confidence)
+    inner, sigma = (law.law, law.sigma) if isinstance(law, Filtered) else (law, 1.0)
+    if isinstance(inner, Normal | StudentT | Extreme):
+        half = Z_LEVEL * sigma * np.array(inner.errors(confidence))
+        ends = np.array([values - half, values + half]).T.tolist()
+    else:
+        block = 1.0 if isinstance(law, Filtered) else None
+        drawn = resample(lambda rows: np.array(_redrawn(law, window, rows).tail(confidence)), n, block=block, seed=seed)
+        ends = [percentile_interval(column, LEVEL) for column in drawn.T]
+    var, cvar = (Estimate(value, *both, n) for value, both in zip(values, ends, strict=True))
+    return var, cvar
+
+
+def _redrawn(law: Law, window: Float64, rows: Int64) -> Law:
+    """The law with other observations behind it."""
+    if isinstance(law, Filtered):
+        return replace(law, law=Empirical(np.sort(law.residuals[rows])))
+    return replace(law, returns=window[rows]) if isinstance(law, Weighted) else Empirical(np.sort(window[rows]))
+
+
+def correlations(desk: Desk) -> Correlations | None:
+    """Correlation of the assets' log returns; None for a single asset."""
+    if len(desk.measured.symbols) < 2:
+        return None
+    matrix = np.corrcoef(np.log1p(desk.table).T)
+    return Correlations(desk.measured.symbols, matrix, f"sample correlation of {len(desk.table):,} log returns")
+
+
+def volatilities(desk: Desk, bars: int) -> tuple[Volatility, ...]:
+    """Every model on the book's own returns and on those of each asset, by log returns."""
+    series = {"book": log_outcome(desk)}
+    series |= dict(zip(desk.measured.symbols, np.log1p(desk.table).T, strict=True))
+    step = interval_ms(desk.measured.interval)
+    return tuple(_volatility(name, np.ascontiguousarray(x), bars, step) for name, x in series.items())
+
+
+def _volatility(name: str, x: Float64, bars: int, step: int) -> Volatility:
+    year = math.sqrt(YEAR_MS / step)
+    average = ewma(x)
+    now = math.sqrt(average.next_variance) * year
+    level = Level(1, now, now * average.error)
+    held = msgspec.structs.replace(level, bars=bars)
+    models, fits = [VolatilityModel(model="ewma", now=level, ahead=held)], {}
+    for kind in ("garch", "gjr", "egarch"):
+        try:
+            fits[kind] = fit_garch(x, kind, "t")
+            models.append(_described(kind, fits[kind], bars, year))
+        except ConvergenceError as error:
+            models.append(VolatilityModel(model=kind, failed=str(error)))
+    best = min(fits, key=lambda kind: fits[kind].aic, default="ewma")
+    path = fits[best].sigma if fits else average.sigma
+    return Volatility(name, tuple(models), best, np.asarray(rescale(path, step)), len(x))
+
+
+def _described(kind: str, fit: GarchFit, bars: int, year: float) -> VolatilityModel:
+    term = fit.forecast(bars)
+    notes = (*fit.warnings, *term.warnings)
+    try:
+        errors = fit.forecast_errors(bars) * year
+    except ConvergenceError as error:
+        errors, notes = np.full(bars, np.nan), (*notes, str(error))
+    return VolatilityModel(
+        model=kind,
+        now=Level(1, float(term.per_bar[0]) * year, float(errors[0])),
+        ahead=Level(bars, float(term.per_bar[-1]) * year, float(errors[-1])),
+        long_run=math.sqrt(fit.params.long_run_variance) * year,
+        persistence=fit.params.persistence,
+        half_life=fit.params.half_life,
+        nu=fit.params.nu,
+        aic=fit.aic,
+        warnings=notes,
+    )
+
+
+def ruin(desk: Desk, days: int, paths: int, seed: int, limits: Limits, floor: float = 0.5) -> RuinOdds:
+    """Odds of loss, drawdown, survival and of the breaker over up to `days`; `floor` is the share of today's equity
+    below which the book counts as ruined."""
+    per_day, after = desk.per_day(), desk.after()
+    asked = sorted({day for day in (30, 90) if day < days} | {days})
+    params = RuinParams(
+        horizons=tuple(day * per_day for day in asked), worlds=_WORLDS, paths=max(50, paths // _WORLDS), daily=per_day
+    )
+    returns, unit = _survivable(desk.outcome), desk.measured.equity or 1.0
+    grid = sorted({round(day) * per_day for day in np.linspace(1, days, min(days, _CURVE_POINTS)).tolist()})
+    curve = params.model_copy(update={"horizons": tuple(grid)})
+    lasting = survival(returns, _CAPITALS * unit, Stakes(floor=floor * unit), curve, seed=seed)
+    return RuinOdds(
+        per_day=per_day,
+        ruin=ruin_odds(returns, params, seed=seed),
+        after=ruin_odds(_survivable(after.outcome), params, seed=seed) if after else None,
+        closed=gbm_odds(returns, "drawdown", params, seed=seed),
+        survivors=Survivors(
+            floor * unit, survival(returns, _CAPITALS * unit, Stakes(floor=floor * unit), curve, seed=seed)
+        ),
+        breaker=breaker_odds(returns, limits, params, seed=seed, drawdown=desk.drawdown),
+    )
+
+
+def _survivable(returns: Float64) -> Float64:
+    """A book that would have lost more than all is gone, not in debt."""
+    return np.maximum(returns, -1.0)
+
+
+def stresses(desk: Desk, market: str | None) -> Stresses:
+    """Every stress and every crisis on the book, and on the book after the order, by daily bars.
+
+    Betas and covariances are those of the history that was asked for; a crisis is replayed wherever it is stored.
+    """
+    measured = desk.measured
+    driver = market or f"BTC/{measured.quote}"
+    symbols = sorted({*measured.symbols, driver})
+    stored = {symbol: desk.store.read(symbol, "1d") for symbol in symbols}
+    first, last = int(desk.opened[0]), int(desk.opened[-1]) + 1
+    known = estimate_market({symbol: frame.between(first, last) for symbol, frame in stored.items()}, driver)
+    books, after = [_stressed(desk)], desk.after()
+    if after:
+        books.append(_stressed(after))
+    losses = [stress(book, known) for book in books]
+    replays = [tuple(replay(book, stored, crisis) for crisis in CRISES.values()) for book in books]
+    return Stresses(driver, losses[0], replays[0], (*losses, ())[1], (*replays, ())[1])
+
+
+def _stressed(desk: Desk) -> Book:
+    measured = desk.measured
+    weights = dict(zip(measured.symbols, measured.weights.tolist(), strict=True))
+    return Book.of_weights(weights, measured.equity or 1.0, measured.quote)
