@@ -59,16 +59,22 @@ def durable(folder: Path) -> tuple[list[float], list[float], list[float]]:
     with Ledger.open(folder / "ledger.db") as ledger:
         ledger.start_run("bench")
 
-        def commit(i: int) -> None:
-            ledger.write(*order_and_fill(i))
-            ledger.commit()
+        def commit(i: int) -> Callable[[], None]:
+            entry = order_and_fill(i)
+
+            def kept() -> None:
+                ledger.write(*entry)
+                ledger.commit()
+
+            return kept
 
         for i in range(WARM_UP):
-            commit(i)
+            commit(i)()
         for i in range(WARM_UP, WARM_UP + ROUNDS):
+            kept = commit(i)
             floor.append(timed(append))
             before = time.process_time()
-            ours.append(timed(lambda i=i: commit(i)))
+            ours.append(timed(kept))
             busy.append(time.process_time() - before)
     os.close(descriptor)
     return sorted(ours), sorted(busy), sorted(floor)

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from seakeep.app.runs import run_backtest
+from seakeep.app.settings import config_path, load
+from seakeep.backtest.result import digest
 from seakeep.core.errors import LedgerError
 from seakeep.ledger.journal import Ledger
 from tests.integration.desk import market, stock
 
 ROOT = Path(__file__).parents[2]
-KILLS = 50
+CHAINS = [(16, 7), pytest.param(34, 8, marks=pytest.mark.slow)]
+"""Kills and seed of each chain of runs: 50 moments in all."""
 TRADE = (sys.executable, "-m", "seakeep.app.cli", "trade", "--dry-run")
 CONFIG = """
 [run]
@@ -72,27 +76,26 @@ def trade(home: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.fixture
-def digest(home: Path) -> str:
-    """Digest of the run that nobody stops."""
-    command = [*TRADE[:3], "backtest", "--userdir", str(home), "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    return str(json.loads(done.stdout)["digest"])
+def undisturbed(home: Path) -> str:
+    """Digest of the fills of the run that nobody stops."""
+    return digest(run_backtest(load(config_path(home, None), {}, {}).settings, home).fills)
 
 
 @pytest.mark.timeout(400)
-def test_a_run_killed_again_and_again_ends_as_the_one_that_was_let_be(home: Path) -> None:
-    command = [sys.executable, "-m", "tests.integration.trade_killer", str(home), str(KILLS), "7"]
+@pytest.mark.parametrize(("kills", "seed"), CHAINS)
+def test_a_run_killed_again_and_again_ends_as_the_one_that_was_let_be(home: Path, kills: int, seed: int) -> None:
+    command = [sys.executable, "-m", "tests.integration.trade_killer", str(home), str(kills), str(seed)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=390)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     killed = [line for line in lines if "killed" in line]
-    assert [line["killed"] for line in killed] == list(range(1, KILLS + 1))
-    assert len({line["entries"] for line in killed}) >= KILLS // 2, "the kills all fell on the same moments"
+    assert [line["killed"] for line in killed] == list(range(1, kills + 1))
+    assert len({line["entries"] for line in killed}) >= kills // 2, "the kills all fell on the same moments"
     assert all(line["trades"] > 50 for line in lines if "trades" in line)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
-def test_a_real_process_that_is_stopped_is_taken_up_again(home: Path, digest: str, how: signal.Signals) -> None:
+def test_a_real_process_that_is_stopped_is_taken_up_again(home: Path, undisturbed: str, how: signal.Signals) -> None:
     with trading(home) as process:
         process.send_signal(how)
         _, said = process.communicate(timeout=30)
@@ -101,7 +104,7 @@ def test_a_real_process_that_is_stopped_is_taken_up_again(home: Path, digest: st
     before = entries(home)
     done = trade(home)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["digest"] == digest
+    assert json.loads(done.stdout)["digest"] == undisturbed
     assert entries(home) > before > 0
 
 

@@ -35,7 +35,8 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
     """Signed `quantities`, or signed `weights` of equity, by symbol; one of the two is empty.
 
     `cash` (beside quantities) and `equity` are in the quote asset; with weights alone no amount is known, and equity is
-    None. `drawdown` is the loss from the account's peak and `as_of` (UTC ms) when it was so, where they are known.
+    None. `drawdown` is the loss from the account's peak and `as_of` (UTC ms) when it was so, where they are known;
+    `notes` are what a reader must know of where this comes from.
     """
 
     source: str
@@ -46,6 +47,7 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
     equity: float | None = None
     drawdown: float = 0.0
     as_of: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         named = self.quantities or self.weights

@@ -166,7 +166,7 @@ def _cautions(
     held: Holdings, frames: Sequence[BarFrame], opened: Int64, n: int, last: int, weights: Float64
 ) -> tuple[str, ...]:
     """What a reader must know of the history before believing a number."""
-    said = []
+    said = list(held.notes)
     youngest = max(frames, key=lambda frame: int(frame.ts[0]))
     lost = max(len(frame) for frame in frames) - 1 - n
     if lost > 0.02 * n:

@@ -9,19 +9,20 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from seakeep.app.headlines import News
 from seakeep.app.riskdesk import Desk
 from seakeep.app.riskwork import log_outcome
 from seakeep.backtest.riskfindings import Simulation
-from seakeep.core.errors import ConfigError
+from seakeep.core.errors import ConfigError, NotEnoughHistory
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import DAY_MS, YEAR_MS, interval_ms, iso
 from seakeep.montecarlo.bootstrap import bootstrap
 from seakeep.montecarlo.garch import Garch, GarchParams
 from seakeep.montecarlo.gbm import fit_gbm
 from seakeep.montecarlo.multifactor import fit_multifactor
-from seakeep.montecarlo.news import analogues, fit_news, news_state
+from seakeep.montecarlo.news import NewsState, analogues, fit_news, news_state
 from seakeep.montecarlo.paths import Model, Outcomes, Run, simulate
 from seakeep.montecarlo.regime import fit_regimes
 from seakeep.montecarlo.scenarios import Scenario, scenario
@@ -35,6 +36,10 @@ _BINS = 60
 _HALF_LIFE_MS = 2 * DAY_MS
 _STALE_MS = 7 * DAY_MS
 _WINDOWS = 50
+_MIN_COVERED = 100
+_JUMP = 3.0
+"""Robust deviations from which a return is a jump: several a year, so that news can be held against them."""
+
 
 Resample = Literal["iid", "block", "stationary", "analogues"]
 
@@ -153,24 +158,42 @@ def log_value(desk: Desk) -> Float64:
 def _news(desk: Desk, news: News | None) -> Fitted:
     if news is None:
         raise ConfigError("level 5 needs news", remedy="name a file of scored news with --news")
-    step, x = interval_ms(desk.measured.interval), log_outcome(desk)
-    first, last = news.items[0].ts, news.items[-1].ts
-    rows = (desk.opened >= first) & (desk.opened <= last + _STALE_MS)
-    end = int(desk.measured.ts[-1])
-    state = news_state(news.items, news.score(), desk.opened[rows], _HALF_LIFE_MS)
-    here = news_state(news.items, news.score(), [end], _HALF_LIFE_MS)
-    now = (float(here.attention[0]), float(here.tone[0]))
-    model, fit = fit_news(x[rows], state, now, half_life_ms=_HALF_LIFE_MS, interval=desk.measured.interval)
+    interval, x = desk.measured.interval, log_outcome(desk)
+    first, last, end = news.items[0].ts, news.items[-1].ts, int(desk.measured.ts[-1])
+    covered = (desk.opened >= first) & (desk.opened <= last + _STALE_MS)
+    if covered.sum() < _MIN_COVERED:
+        span = f"{iso(first)[:10]} to {iso(last)[:10]}"
+        raise NotEnoughHistory(
+            f"the news are of {span}: {covered.sum()} returns of this history have news before them",
+            remedy=f"at least {_MIN_COVERED} are needed: widen --timerange or name other news",
+        )
+    *states, here = _states(news, np.append(desk.opened[covered], end))
+    state = _filled(covered, states)
+    model, fit = fit_news(x, state, here, half_life_ms=_HALF_LIFE_MS, interval=interval, threshold=_JUMP)
     slopes = {"jumps by attention": fit.attention, "jumps by tone": fit.tone, "drift by tone": fit.drift}
     measured = ", ".join(f"{name} {slope:+.2g} ± {error:.1g}" for name, (slope, error) in slopes.items())
-    said = [f"{len(news.items):,} scored items, {fit.n:,} returns, {fit.jumps} jumps; slopes: {measured}"]
+    said = [f"{covered.sum():,} of {fit.n:,} returns have news before them; {fit.jumps} jumps; slopes: {measured}"]
     if end - last > _STALE_MS:
         said.append(f"the newest item is of {iso(last)}: by {iso(end)} the news have faded")
     if news.unscored:
         said.append(f"{news.unscored:,} rows without a time or a score were left out")
-    yearly = YEAR_MS / step
+    yearly = YEAR_MS / interval_ms(interval)
     says = f"level 5, jumps ({model.intensity(1)[0] * yearly:.1f} a year now) and drift conditioned on the news"
-    return Fitted(model, says, (_drift(x[rows], step), *said))
+    return Fitted(model, says, (_drift(x, interval_ms(interval)), *said))
+
+
+def _states(news: News, at: Int64) -> list[tuple[float, float]]:
+    """(attention, tone) at each instant."""
+    state = news_state(news.items, news.score(), at, _HALF_LIFE_MS)
+    return list(zip(state.attention.tolist(), state.tone.tolist(), strict=True))
+
+
+def _filled(covered: NDArray[np.bool_], states: list[tuple[float, float]]) -> NewsState:
+    """The state at every return; where no news were kept it is the mean of the others, which says nothing."""
+    known = np.array(states)
+    table = np.tile(known.mean(axis=0), (len(covered), 1))
+    table[covered] = known
+    return NewsState(table[:, 0], table[:, 1])
 
 
 def _resampled(desk: Desk, method: Resample, bars: int) -> Fitted:
@@ -187,7 +210,7 @@ def _resampled(desk: Desk, method: Resample, bars: int) -> Fitted:
 
 def _similar(x: Float64, bars: int) -> tuple[Int64, int]:
     """Starts of the past windows whose volatility and 20-bar trend were most like today's."""
-    length, trend = min(bars, max(5, len(x) // 20)), np.convolve(x, np.ones(20), "valid")
+    length, trend = min(bars, 5), np.convolve(x, np.ones(20), "valid")
     sigma = ewma(x)
     level = np.log(np.append(sigma.sigma, math.sqrt(sigma.next_variance)))[20:]
     table = np.column_stack([level, trend / np.exp(level) / math.sqrt(20)])

@@ -85,7 +85,7 @@ def _tomorrow(window: Float64, ruling: Ruling, confidence: float, seed: int) -> 
     inner, sigma = (law.law, law.sigma) if isinstance(law, Filtered) else (law, 1.0)
     if isinstance(inner, Normal | StudentT | Extreme):
         half = Z_LEVEL * sigma * np.array(inner.errors(confidence))
-        ends = np.array([values - half, values + half]).T.tolist()
+        ends = [(value - h, value + h) for value, h in zip(values, half.tolist(), strict=True)]
     else:
         block = 1.0 if isinstance(law, Filtered) else None
         drawn = resample(lambda rows: np.array(_redrawn(law, window, rows).tail(confidence)), n, block=block, seed=seed)
@@ -172,9 +172,7 @@ def ruin(desk: Desk, days: int, paths: int, seed: int, limits: Limits, floor: fl
         ruin=ruin_odds(returns, params, seed=seed),
         after=ruin_odds(_survivable(after.outcome), params, seed=seed) if after else None,
         closed=gbm_odds(returns, "drawdown", params, seed=seed),
-        survivors=Survivors(
-            floor * unit, survival(returns, _CAPITALS * unit, Stakes(floor=floor * unit), curve, seed=seed)
-        ),
+        survivors=Survivors(floor * unit, lasting),
         breaker=breaker_odds(returns, limits, params, seed=seed, drawdown=desk.drawdown),
     )
 

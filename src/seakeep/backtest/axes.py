@@ -5,7 +5,7 @@ stretch with the page; text and marks sit outside them at percentages, so they k
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -141,10 +141,18 @@ class Frame:
 
     def x_axis(self) -> Markup:
         """Time labels under the plot; every other one gives way on a narrow page."""
+        return self._labels(time_ticks(round(self.x0), round(self.x1)))
+
+    def x_numbers(self, label: Callable[[float], str], count: int = 7) -> Markup:
+        """Labels of round numbers under the plot; every other one gives way on a narrow page."""
+        return self._labels([(x, label(x)) for x in nice_ticks(self.x0, self.x1, count).tolist()])
+
+    def _labels(self, marks: Sequence[tuple[float, str]]) -> Markup:
         text = Markup('<text class="tick{}" x="{:.2f}%" y="{:.1f}" text-anchor="middle">{}</text>')
         base = self.top + self.height + 18
-        marks = enumerate(time_ticks(round(self.x0), round(self.x1)))
-        return join(text.format(" spare" if i % 2 else "", self.across(ts), base, name) for i, (ts, name) in marks)
+        return join(
+            text.format(" spare" if i % 2 else "", self.across(x), base, name) for i, (x, name) in enumerate(marks)
+        )
 
 
 def join(parts: Iterable[Markup]) -> Markup:

@@ -230,11 +230,9 @@ def pnl_chart(pnl: Float64, quote: str) -> Markup:
         for low, high, count in zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)
         if count
     ]
-    text = Markup('<text class="tick{}" x="{:.2f}%" y="198" text-anchor="middle">{}</text>')
-    ticks = enumerate(nice_ticks(edges[0], edges[-1], 7).tolist())
-    names = [text.format(" spare" if i % 2 else "", frame.across(x), compact(x)) for i, x in ticks]
     label = f"Profit of {len(pnl)} round trips, from {money(float(pnl.min()))} to {money(float(pnl.max()))} {quote}"
-    return figure(label, 180, frame.y_axis(lambda y: compact(y) if y == round(y) else "", 4), *rows, *names)
+    counted = frame.y_axis(lambda y: compact(y) if y == round(y) else "", 4)
+    return figure(label, 180, counted, *rows, frame.x_numbers(compact))
 
 
 def _edges(pnl: Float64) -> Float64:

@@ -24,7 +24,7 @@ from seakeep.core.units import interval_ms
 from seakeep.stats.performance import LEVEL
 from seakeep.stats.returns import drawdown
 
-__all__ = ["SHOWN_DECISIONS", "SHOWN_TRADES", "render"]
+__all__ = ["SHOWN_DECISIONS", "SHOWN_TRADES", "Card", "pages", "render"]
 
 SHOWN_DECISIONS = 200
 SHOWN_TRADES = 400
@@ -41,7 +41,8 @@ class Card(msgspec.Struct, frozen=True):
 
 
 @cache
-def _environment() -> Environment:
+def pages() -> Environment:
+    """The template engine of every page: escapes what comes from outside, knows the notation as filters."""
     environment = Environment(
         loader=PackageLoader("seakeep.backtest"),
         autoescape=True,
@@ -56,7 +57,7 @@ def _environment() -> Environment:
 
 def render(result: Result) -> str:
     """The page as text (UTF-8)."""
-    environment = _environment()
+    environment = pages()
     script = environment.get_template("report.js").render()
     return environment.get_template("report.html").render(
         result=result,

@@ -185,7 +185,10 @@ class Stresses:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Findings:
-    """Everything that was asked of one book. `refused` holds (method, reason) of tails that could not be estimated."""
+    """Everything that was asked of one book.
+
+    `refused` holds (method, reason) of tails that could not be estimated, `missing` (part, reason) of whole parts.
+    """
 
     measured: Measured
     trial: Trial | None = None
@@ -198,6 +201,7 @@ class Findings:
     simulation: Simulation | None = None
     ruin: RuinOdds | None = None
     stresses: Stresses | None = None
+    missing: tuple[tuple[str, str], ...] = ()
 
 
 _SERIES = {"ts", "returns", "path", "var", "edges", "counts"}

@@ -101,8 +101,8 @@ class ColumnCopy:
 
 
 def _sums(column: _Words) -> _Words:
-    """The exclusive or of each block, (n,) -> (blocks,): any one flipped bit changes it."""
-    return np.bitwise_xor.reduceat(column, np.arange(0, len(column), _BLOCK))
+    """The exclusive or of each block, (n,) -> (blocks,), inverted: one flipped bit changes it, and zeros have ones."""
+    return ~np.bitwise_xor.reduceat(column, np.arange(0, len(column), _BLOCK))
 
 
 def _edge(ts: NDArray[np.int64], bound: int | None, default: int) -> int:

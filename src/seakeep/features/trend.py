@@ -165,7 +165,7 @@ def kama(close: Float64, length: int = 10, fast: int = 2, slow: int = 30) -> Flo
     line, level = rolling_efficiency(close, length, 1.0), np.nan
     for i in range(length, len(close)):
         speed = (line[i] * (quick - lazy) + lazy) ** 2
-        before = close[i - 1] if np.isnan(level) else level
+        before = level if np.isfinite(level) else close[i - 1]
         line[i] = level = (1.0 - speed) * before + speed * close[i]
     return line
 

@@ -7,19 +7,24 @@ order and its fill are committed alone (benchmarks/durability.py), and a journal
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Engine, and_, bindparam, func, update
+from sqlalchemy import Engine
 
 from seakeep.core.errors import IntegrityError
 from seakeep.core.events import Event, Record
 from seakeep.ledger.codec import chain_hash, encode, kind_of
 from seakeep.ledger.db import explained
 from seakeep.ledger.runs import RunInfo
-from seakeep.ledger.tables import HEADS, JOURNAL, MODELS, entry_id, model_rows
+from seakeep.ledger.tables import JOURNAL, MODELS, entry_id, model_rows
 
 __all__ = ["ChainWriter"]
 
 _GROUP = 500
 """Entries gathered before a commit is made unasked, so that a quiet stretch is not lost."""
+_ADVANCE = (
+    "UPDATE heads SET first_ts = coalesce(first_ts, ?), last_ts = ?, seq = ?, hash = ?"
+    " WHERE number = ? AND seq = ? AND hash = ?"
+)
+"""Moves a run's head from where it was."""
 
 
 class ChainWriter:
@@ -29,10 +34,10 @@ class ChainWriter:
         self.run_id, self._number = run.run_id, run.number
         self._engine = engine
         self._connection, self._cursor = connection, connection.cursor()
-        self._begin = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else ""
+        sqlite = engine.dialect.name == "sqlite"
+        self._begin, self._advance = ("BEGIN IMMEDIATE", _ADVANCE) if sqlite else ("", _ADVANCE.replace("?", "%s"))
         tables = (JOURNAL, *(model.table for model in MODELS.values()))
         self._inserts = {t.name: str(t.insert().compile(dialect=engine.dialect)) for t in tables}
-        self._advance, self._advance_order = _advance(engine)
         self._kept = self._head = (run.head_seq, run.head_hash)
         self._pending: dict[str, list[tuple[Any, ...]]] = {name: [] for name in self._inserts}
 
@@ -77,38 +82,10 @@ class ChainWriter:
 
     def _move_head(self, cursor: Any, entries: list[tuple[Any, ...]]) -> None:
         """Advance the run's recorded head, which must be where we left it."""
-        values = {
-            "to_first_ts": entries[0][1],
-            "to_last_ts": entries[-1][1],
-            "to_seq": self._head[0],
-            "to_hash": self._head[1],
-            "run": self._number,
-            "at_seq": self._kept[0],
-            "at_hash": self._kept[1],
-        }
-        cursor.execute(self._advance, [values[name] for name in self._advance_order])
+        to = (entries[0][1], entries[-1][1], *self._head)
+        cursor.execute(self._advance, (*to, self._number, *self._kept))
         if cursor.rowcount != 1:
             raise IntegrityError(
                 f"run {self.run_id} is no longer at entry {self._kept[0]}: somebody else changed it",
                 remedy="run `seakeep ledger verify`",
             )
-
-
-def _advance(engine: Engine) -> tuple[str, Sequence[str]]:
-    """The statement that moves a run's head from where it was, and the order of its parameters."""
-    ts = bindparam("to_first_ts", type_=BigInteger)
-    there = and_(
-        HEADS.c.number == bindparam("run"), HEADS.c.seq == bindparam("at_seq"), HEADS.c.hash == bindparam("at_hash")
-    )
-    moved = (
-        update(HEADS)
-        .where(there)
-        .values(
-            first_ts=func.coalesce(HEADS.c.first_ts, ts),
-            last_ts=bindparam("to_last_ts"),
-            seq=bindparam("to_seq"),
-            hash=bindparam("to_hash"),
-        )
-    )
-    compiled = moved.compile(dialect=engine.dialect)
-    return str(compiled), compiled.positiontup or ()

@@ -1,4 +1,4 @@
-"""Machine words inside kernels: 32-bit integer steps and the bits of a float32.
+"""Machine words inside kernels: 32-bit integer steps, and the bits of a float.
 
 Numba widens uint32 arithmetic to 64 bits, which halves the lanes of a vector; these keep it at 32. They exist only
 inside a kernel.
@@ -14,8 +14,10 @@ from numba.extending import intrinsic
 __all__ = [
     "add32",
     "and32",
+    "as_double",
     "as_float",
     "as_int",
+    "as_long",
     "as_word",
     "or32",
     "sar32",
@@ -26,7 +28,7 @@ __all__ = [
     "xor32",
 ]
 
-_WORD, _FLOAT = ir.IntType(32), ir.FloatType()
+_WORD, _FLOAT, _LONG, _DOUBLE = ir.IntType(32), ir.FloatType(), ir.IntType(64), ir.DoubleType()
 Emit = Callable[[Any, Any], Any]
 
 
@@ -44,7 +46,7 @@ def _two(instruction: str) -> Any:
 
 
 def _one(source: Any, target: Any, write: Emit) -> Any:
-    """A conversion of one value that keeps its 32 bits, or turns an int32 into the nearest float32."""
+    """A conversion of one value that keeps its bits, or turns an int32 into the nearest float32."""
 
     @intrinsic
     def emit(typing_context: Any, value: Any) -> Any:
@@ -62,3 +64,5 @@ as_int = _one(types.uint32, types.int32, lambda builder, x: x)
 to_float = _one(types.int32, types.float32, lambda builder, x: builder.sitofp(x, _FLOAT))
 as_float = _one(types.uint32, types.float32, lambda builder, x: builder.bitcast(x, _FLOAT))
 as_word = _one(types.float32, types.uint32, lambda builder, x: builder.bitcast(x, _WORD))
+as_double = _one(types.uint64, types.float64, lambda builder, x: builder.bitcast(x, _DOUBLE))
+as_long = _one(types.float64, types.uint64, lambda builder, x: builder.bitcast(x, _LONG))

@@ -22,11 +22,13 @@ from scipy import optimize, special
 from seakeep.core.errors import DataError
 from seakeep.core.jit import FUSED, kernel
 from seakeep.core.market import Float64, Int64
-from seakeep.montecarlo.lanes import END, Float32, Job, mark, open_lanes, settle_values
+from seakeep.montecarlo.lanes import END, ROWS, Float32, Job, mark, open_lanes, settle_values
+from seakeep.montecarlo.paths import Run, order, threads_of
 from seakeep.montecarlo.sample import checked_matrix
+from seakeep.montecarlo.scenarios import BASE, Scenario, overlay
 from seakeep.montecarlo.streams import LANES, exp_f32, fill_normals, seed_block
 
-__all__ = ["Multifactor", "fit_multifactor"]
+__all__ = ["Multifactor", "asset_values", "fit_multifactor"]
 
 _SPAN, _DEGREE = 6.0, 16
 
@@ -235,6 +237,20 @@ def _mixing(nu: float) -> Float64:
     high = special.gammainccinv(nu / 2, special.ndtr(np.minimum(-_SPAN * u, 0)))
     logs = 0.5 * np.log((nu - 2) / (2 * np.where(u < 0, low, high)))
     return np.asarray(chebyshev.cheb2poly(chebyshev.chebfit(u, logs, _DEGREE)))
+
+
+def asset_values(model: Multifactor, run: Run, scene: Scenario = BASE) -> Float32:
+    """End value of each asset (assets, paths), relative to a start of 1, on the same paths as `simulate`.
+
+    The mean loss of an asset over the worst paths of the portfolio is its part of the CVaR.
+    """
+    layer = overlay(scene, model.means(run.steps), model.spread(), model.interval)
+    paths = run.blocks * LANES
+    ends, out = np.empty((len(model.weights), paths), np.float32), np.empty((ROWS, paths), np.float32)
+    job = order(run, layer, 0, out, np.empty((0, 0), np.float32), ())
+    with threads_of(run.threads):
+        model.launch_assets(job, run.blocks, ends)
+    return np.exp(ends)
 
 
 def fit_multifactor(

@@ -16,9 +16,9 @@ import numpy as np
 from seakeep.core.market import Float64
 from seakeep.montecarlo.lanes import DROP, LOW, RECOVERY, ROWS, TERMINAL, UNDER, Float32, Job
 from seakeep.montecarlo.scenarios import BASE, Overlay, Scenario, overlay
-from seakeep.montecarlo.streams import LANES
+from seakeep.montecarlo.streams import LANES, Source
 
-__all__ = ["BATCH", "Model", "Outcomes", "Run", "replay", "simulate", "trace"]
+__all__ = ["BATCH", "Model", "Outcomes", "Run", "order", "replay", "simulate", "threads_of", "trace"]
 
 BATCH = 32 * LANES
 """Paths come in multiples of this: 32 batches of whole blocks give every statistic its Monte Carlo error."""
@@ -73,6 +73,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Blocks of paths."""
         return -(-self.paths // BATCH) * (BATCH // LANES)
 
+    @property
+    def source(self) -> Source:
+        """Where its draws come from."""
+        return Source(np.uint64(self.seed), self.fast, self.antithetic)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
@@ -108,8 +113,8 @@ def simulate(model: Model, run: Run, scene: Scenario = BASE) -> Outcomes:
     """
     layer = overlay(scene, model.means(run.steps), model.spread(), model.interval)
     out = np.empty((_ROWS[run.detail], run.blocks * LANES), np.float32)
-    job = _job(run, layer, 0, out, np.empty((0, 0), np.float32), ())
-    with _threads(run.threads):
+    job = order(run, layer, 0, out, np.empty((0, 0), np.float32), ())
+    with threads_of(run.threads):
         model.launch(job, run.blocks)
     out.flags.writeable = False
     low, drawdown, under, recovery = (out[i] if i < len(out) else None for i in (LOW, DROP, UNDER, RECOVERY))
@@ -146,19 +151,20 @@ def _kept(model: Model, run: Run, scene: Scenario, at: tuple[int, ...], first: i
     layer = overlay(scene, model.means(run.steps), model.spread(), model.interval)
     kept = np.ones((1 + len(at), blocks * LANES), np.float32)
     out = np.empty((_ROWS[run.detail], blocks * LANES), np.float32)
-    with _threads(run.threads):
-        model.launch(_job(run, layer, first, out, kept, at), blocks)
+    with threads_of(run.threads):
+        model.launch(order(run, layer, first, out, kept, at), blocks)
     return kept
 
 
-def _job(run: Run, layer: Overlay, first: int, out: Float32, kept: Float32, at: tuple[int, ...]) -> Job:
+def order(run: Run, layer: Overlay, first: int, out: Float32, kept: Float32, at: tuple[int, ...]) -> Job:
+    """The order that runs `run` through a kernel; `kept` takes the values after the steps `at`."""
     padded = -(-run.steps // 4) * 4
     tilt = np.zeros((len(layer.tilt), padded), np.float32)
     factor, pull, row = np.zeros(padded, np.float32), np.ones(padded, np.float32), np.full(padded, -1, np.int32)
     tilt[:, : run.steps], factor[: run.steps], pull[: run.steps] = layer.tilt, layer.factor, layer.pull
     row[np.array(at, np.int64) - 1] = 1 + np.arange(len(at), dtype=np.int32)
-    seed, detail = np.uint64(run.seed), list(_ROWS).index(run.detail)
-    return Job(seed, run.fast, run.antithetic, first, run.steps, detail, tilt, factor, pull, out, kept, row)
+    detail = list(_ROWS).index(run.detail)
+    return Job(*run.source, first, run.steps, detail, tilt, factor, pull, out, kept, row)
 
 
 def _expected_log(model: Model, run: Run, layer: Overlay) -> float | None:
@@ -172,7 +178,8 @@ def _expected_log(model: Model, run: Run, layer: Overlay) -> float | None:
 
 
 @contextmanager
-def _threads(wanted: int) -> Iterator[None]:
+def threads_of(wanted: int) -> Iterator[None]:
+    """Numba uses that many threads inside, all it has for 0."""
     before = numba.get_num_threads()
     limit = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     numba.set_num_threads(min(wanted, limit) or before)

@@ -5,8 +5,7 @@ threads, and any block can be replayed alone. The default stream is Philox4x32-1
 step, purpose) and the seed as key; `fast` is xoshiro128++ [2]_, its state seeded per block by SplitMix64. Normals are
 Box-Muller in float32 (tails to 5.9 sigma), Student t by Bailey's polar method [3]_; log, exp, sine and cosine are
 polynomials, which is what lets a loop over the lanes be vectorised. `normals` is the same stream in NumPy and
-float64. The `source` of a kernel is any named tuple with `seed` (uint64), `fast` and `mirror` (half the lanes are the
-mirror image of the others).
+float64. The `source` of a kernel is a `Source`, or any named tuple with its fields.
 
 .. [1] Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 .. [2] Blackman and Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS 47 (2021).
@@ -14,7 +13,7 @@ mirror image of the others).
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import float32, int32, uint32, uint64
@@ -38,6 +37,7 @@ from seakeep.montecarlo.bits import (
 
 __all__ = [
     "LANES",
+    "Source",
     "exp_f32",
     "fill_normals",
     "fill_students",
@@ -52,6 +52,14 @@ __all__ = [
 
 LANES = 256
 """Paths in a block."""
+
+
+class Source(NamedTuple):
+    """Where draws come from: the seed, the fast stream or Philox, and whether half the lanes mirror the others."""
+
+    seed: np.uint64
+    fast: bool = False
+    mirror: bool = False
 
 
 @kernel(fastmath=FUSED, inline=True)

@@ -35,6 +35,8 @@ __all__ = [
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 DEPTHS = (50, 75, 90, 95, 99)
 _BATCHES = BATCH // LANES
+_LARGEST = 0.005
+"""A path that holds more of the total than this makes the mean doubtful."""
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -214,6 +216,11 @@ def _warnings(outcomes: Outcomes, check: Convergence) -> tuple[str, ...]:
     found = []
     if not check.converged:
         found.append(f"not converged: the error of {check.worst} is {check.error:.2g}, take {check.paths_needed} paths")
+    largest = float(outcomes.value.max()) / float(outcomes.value.sum(dtype=np.float64))
+    if largest > _LARGEST:
+        found.append(
+            f"the expected value rests on a few paths: one holds {largest:.1%} of it; heavy tails may have none"
+        )
     if outcomes.value.min() <= 0:
         found.append("some paths lost everything: shorts or leverage took the value to zero or below")
     return tuple(found)

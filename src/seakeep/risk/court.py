@@ -6,7 +6,9 @@ The rule
 1. At each confidence five tests are put to a model: Kupiec (as many failures as promised), independence and duration
    (failures do not cluster), dynamic quantile (failures cannot be foretold), Z2 (CVaR deep enough). It is demoted if
    the smallest p-value is below `size` / 5, so a right model is demoted with probability `size` at most, a confidence.
-2. It is also demoted if it was outside its domain, or could not be refitted, more than one time in twenty.
+   The p-values of the last three are simulated, because the chi-squared law rejects too often at 99 %.
+2. It is also demoted if it was outside its domain, or could not be refitted, more than one time in twenty, or if its
+   CVaR was ever not a positive number: then it has no score either.
 3. Of those that stand, the one with the smallest joint score of VaR and CVaR (mean over confidences) is trusted.
 4. Limits are multiplied by 3 / (3 + supplement) of the Basel traffic light, over the trusted model's last 250 days at
    99 %. If no model stands, the best score is named as the least bad, and limits are cut as in the red zone.
@@ -38,6 +40,7 @@ from seakeep.stats.coverage import (
     weibull_duration,
 )
 from seakeep.stats.quantiles import checked_returns
+from seakeep.stats.resampled import duration_null, quantile_null, resampled
 from seakeep.stats.shortfall import NullLaw, acerbi_szekely, joint_score, null_law
 
 __all__ = ["CONFIDENCES", "CourtSettings", "Judgement", "Ruling", "Trial", "forecast", "hold_court"]
@@ -58,6 +61,7 @@ class CourtSettings(Section):
     refit: int = Field(7, ge=1, le=250, description="days between refits")
     size: float = Field(0.05, gt=0, lt=0.5, description="chance that a right model is demoted at one confidence")
     simulations: int = Field(10_000, ge=1000, le=1_000_000, description="samples of the law of Z2")
+    samples: int = Field(999, ge=99, le=100_000, description="samples of the laws of the other simulated tests")
     seed: int = Field(0, ge=0, description="seed of those samples")
 
 
@@ -72,6 +76,11 @@ class Trial:
     amiss: int
     kept: int
     refits: int
+
+    @property
+    def speechless(self) -> int:
+        """Days without a CVaR that is positive and finite."""
+        return int((~(np.isfinite(self.cvar) & (self.cvar > 0))).any(axis=1).sum())
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +99,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     def p_value(self, test: str) -> float:
         """p-value of that test; NaN if it could not be made."""
-        return next(t.p_value for t in self.tests if t.test == test)
+        return next((t.p_value for t in self.tests if t.test == test), math.nan)
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,23 +163,40 @@ def hold_court(
     x = checked_returns(returns, need, "the VaR court")
     trials = tuple(forecast(x, model, rules) for model in (models or list(CANDIDATES)))
     days = x[rules.window :]
-    laws = [null_law(len(days), c, simulations=rules.simulations, seed=rules.seed) for c in CONFIDENCES]
-    found = [_judge(trial, days, i, law, rules.size) for trial in trials for i, law in enumerate(laws)]
+    laws = [_Laws.of(len(days), confidence, rules) for confidence in CONFIDENCES]
+    found = [_judge(trial, days, i, law, rules) for trial in trials for i, law in enumerate(laws)]
     return _rule(trials, found, days), trials
 
 
-def _judge(trial: Trial, days: Float64, column: int, law: NullLaw, size: float) -> Judgement:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Laws:
+    """Simulated laws that are the same for every model."""
+
+    shortfall: NullLaw
+    duration: Float64
+
+    @classmethod
+    def of(cls, n: int, confidence: float, rules: CourtSettings) -> "_Laws":
+        shortfall = null_law(n, confidence, simulations=rules.simulations, seed=rules.seed)
+        return cls(shortfall, duration_null(n, confidence, rules.samples, rules.seed))
+
+
+def _judge(trial: Trial, days: Float64, column: int, laws: _Laws, rules: CourtSettings) -> Judgement:
     confidence, var, cvar = CONFIDENCES[column], trial.var[:, column], trial.cvar[:, column]
     hits = failures(days, var)
     count, follow = kupiec(int(hits.sum()), len(hits), confidence), independence(*transitions(hits))
-    tests = (
+    null = quantile_null(var, confidence, samples=rules.samples, seed=rules.seed)
+    tests: tuple[Coverage, ...] = (
         count,
         follow,
         conditional(count, follow),
-        dynamic_quantile(days, var, confidence),
-        weibull_duration(hits)[0],
-        *acerbi_szekely(days, var, cvar, confidence, law),
+        resampled(dynamic_quantile(days, var, confidence), null),
+        resampled(weibull_duration(hits)[0], laws.duration),
     )
+    score = math.inf
+    if not trial.speechless:
+        tests += acerbi_szekely(days, var, cvar, confidence, laws.shortfall)
+        score = float(joint_score(days, var, cvar, confidence).mean())
     return Judgement(
         model=trial.model,
         confidence=confidence,
@@ -178,10 +204,10 @@ def _judge(trial: Trial, days: Float64, column: int, law: NullLaw, size: float) 
         failures=count.failures,
         expected=len(hits) * (1 - confidence),
         tests=tests,
-        score=float(joint_score(days, var, cvar, confidence).mean()),
+        score=score,
         mean_var=float(var.mean()),
         mean_cvar=float(cvar.mean()),
-        against=tuple(t.test for t in tests if t.test in DECISIVE and t.p_value < size / len(DECISIVE)),
+        against=tuple(t.test for t in tests if t.test in DECISIVE and t.p_value < rules.size / len(DECISIVE)),
     )
 
 
@@ -210,6 +236,8 @@ def _rule(trials: tuple[Trial, ...], found: list[Judgement], days: Float64) -> R
 
 def _amiss(trial: Trial) -> str:
     days = len(trial.var)
+    if trial.speechless:
+        return f"its CVaR was no positive number on {trial.speechless} of {days} days"
     if trial.amiss > MOST_AMISS * days:
         return f"outside its domain on {trial.amiss} of {days} days"
     if trial.kept > MOST_AMISS * trial.refits:
@@ -221,12 +249,16 @@ def _reason(judged: list[Judgement], amiss: str) -> str:
     parts = [amiss] if amiss else []
     for j in judged:
         if j.against:
-            tests = ", ".join(f"{name} p = {j.p_value(name):.2g}" for name in j.against)
+            tests = ", ".join(f"{name} {_chance(j.p_value(name))}" for name in j.against)
             parts.append(f"{j.confidence:.0%}: {j.failures} failures, {j.expected:.1f} expected; {tests}")
     if parts:
         return "demoted; " + "; ".join(parts)
     counts = "; ".join(f"{j.confidence:.0%}: {j.failures} failures, {j.expected:.1f} expected" for j in judged)
     return f"stands; {counts}"
+
+
+def _chance(p: float) -> str:
+    return f"p = {p:.2g}" if p >= 1e-6 else "p < 1e-6"
 
 
 def _sentence(model: str, standing: int, total: int, light: TrafficLight) -> str:

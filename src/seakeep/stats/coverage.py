@@ -11,10 +11,10 @@ from typing import Literal
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import bdtr, chdtrc, ndtri, xlogy
 
 from seakeep.core.errors import DataError, NotEnoughHistory
+from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
 from seakeep.stats.quantiles import checked_confidence
 
@@ -26,6 +26,8 @@ __all__ = [
     "failures",
     "independence",
     "kupiec",
+    "projection",
+    "regressors",
     "traffic_light",
     "transitions",
     "weibull_duration",
@@ -145,15 +147,62 @@ def dynamic_quantile(returns: Float64, var: Float64, confidence: float, lags: in
     p, n = 1 - checked_confidence(confidence), len(hits)
     if n < 10 * (lags + 2):
         raise NotEnoughHistory(f"the DQ test needs at least {10 * (lags + 2)} forecasts", value=n)
-    excess = hits - p
-    columns = [np.ones(n - lags), *(excess[lags - i : n - i] for i in range(1, lags + 1)), var[lags:]]
-    design = np.column_stack(columns)
-    fitted, _, rank, _ = np.linalg.lstsq(design, excess[lags:])
-    statistic = float(((design @ fitted) ** 2).sum() / (p * (1 - p)))
-    notes = () if hits.any() else (NO_FAILURES,)
-    return Coverage(
-        "dynamic_quantile", statistic, float(chdtrc(int(rank), statistic)), int(rank), int(hits.sum()), n, notes
-    )
+    excess = hits.astype(np.float64) - p
+    projected, rank = projection(excess[lags:], regressors(excess, var, lags))
+    statistic, notes = projected / (p * (1 - p)), () if hits.any() else (NO_FAILURES,)
+    return Coverage("dynamic_quantile", statistic, float(chdtrc(rank, statistic)), rank, int(hits.sum()), n, notes)
+
+
+def regressors(excess: Float64, var: Float64, lags: int) -> Float64:
+    """A constant, the `lags` earlier excess failures and the standardised VaR of each day after them, (2 + lags, m)."""
+    n = len(excess)
+    spread = float(var.std())
+    level = (var - var.mean()) / spread if spread > 1e-12 * float(np.abs(var).max()) else np.zeros(n)
+    return np.stack([np.ones(n - lags), *(excess[lags - i : n - i] for i in range(1, lags + 1)), level[lags:]])
+
+
+@kernel
+def projection(y: Float64, rows: Float64) -> tuple[float, int]:
+    """Square of the part of y (m,) that rows (k, m) explain, and their rank, by elimination of the normal equations."""
+    k = len(rows)
+    left, right = np.empty((k, k)), np.empty(k)
+    for i in range(k):
+        right[i] = (rows[i] * y).sum()
+        for j in range(i + 1):
+            left[i, j] = left[j, i] = (rows[i] * rows[j]).sum()
+    total, rank, whole = 0.0, 0, np.diag(left).copy()
+    for i in range(k):
+        if left[i, i] <= 1e-10 * whole[i]:
+            continue
+        rank += 1
+        total += right[i] * right[i] / left[i, i]
+        for j in range(i + 1, k):
+            share = left[j, i] / left[i, i]
+            right[j] -= share * right[i]
+            for c in range(i + 1, k):
+                left[j, c] -= share * left[i, c]
+    return total, rank
+
+
+@kernel
+def _weibull_shape(logs: Float64, ended: NDArray[np.bool_]) -> float:
+    """Where the slope of the log-likelihood, which falls with b, is zero: bisection of (0.01, 20)."""
+    whole, known = ended.sum(), 0.0
+    for i in range(len(logs)):
+        known += logs[i] if ended[i] else 0.0
+    low, high = 0.01, 20.0
+    for _ in range(50):
+        b = 0.5 * (low + high)
+        total = weighted = 0.0
+        for value in logs:
+            power = math.exp(b * value)
+            total += power
+            weighted += power * value
+        if whole / b + known - whole * weighted / total > 0.0:
+            low = b
+        else:
+            high = b
+    return 0.5 * (low + high)
 
 
 def weibull_duration(hits: NDArray[np.bool_]) -> tuple[Coverage, float]:
@@ -176,9 +225,9 @@ def weibull_duration(hits: NDArray[np.bool_]) -> tuple[Coverage, float]:
         total = float(np.exp(b * logs).sum())
         return whole * math.log(whole * b / total) + (b - 1) * float(logs[ended].sum()) - whole
 
-    best = minimize_scalar(lambda b: -loglik(b), bounds=(0.01, 10.0), method="bounded", options={"xatol": 1e-8})
-    statistic = max(0.0, 2 * (loglik(float(best.x)) - loglik(1.0)))
-    return Coverage("weibull_duration", statistic, float(chdtrc(1, statistic)), 1, len(at), n), float(best.x)
+    shape = float(_weibull_shape(logs, ended))
+    statistic = max(0.0, 2 * (loglik(shape) - loglik(1.0)))
+    return Coverage("weibull_duration", statistic, float(chdtrc(1, statistic)), 1, len(at), n), shape
 
 
 def traffic_light(x: int, n: int, confidence: float = 0.99) -> TrafficLight:

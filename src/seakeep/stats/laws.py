@@ -117,7 +117,7 @@ class Weighted:
 
     def tail(self, confidence: float) -> tuple[float, float]:
         """(VaR, CVaR). Raises: NotEnoughHistory if the weights hold not one loss beyond VaR."""
-        _expect_a_loss(self._count(), confidence)
+        _expect_a_loss(self.count, confidence)
         return weighted_tail(self.returns, self.weights, confidence)
 
     def quantile(self, probability: Float64) -> Float64:
@@ -128,9 +128,10 @@ class Weighted:
 
     def warnings(self, confidence: float) -> tuple[str, ...]:
         """Says when the weights leave few losses beyond VaR."""
-        return _thin(self._count() * (1 - confidence))
+        return _thin(self.count * (1 - confidence))
 
-    def _count(self) -> float:
+    @property
+    def count(self) -> float:
         """Number of equal observations that would know as much (Kish, 1965)."""
         return float(1 / (self.weights @ self.weights))
 
@@ -294,7 +295,9 @@ class Filtered:
 def _expect_a_loss(n: float, confidence: float) -> None:
     if n * (1 - confidence) < 1 - 1e-9:
         need = math.ceil(round(1 / (1 - confidence), 6))
-        raise NotEnoughHistory(f"confidence {confidence:g} needs at least {need} observations", value=round(n, 1))
+        raise NotEnoughHistory(
+            f"confidence {confidence:g} needs at least {need} equally weighted returns", value=round(n, 1)
+        )
 
 
 def _thin(losses: float) -> tuple[str, ...]:

@@ -58,9 +58,11 @@ def checked_returns(returns: Float64, need: int, what: str) -> Float64:
         raise NotEnoughHistory(f"{what} needs at least {need} returns", value=len(values), remedy="pass more history")
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
-        raise DataError(f"{what}: return {row} is not a finite number", value=values[row], remedy="drop or repair it")
+        raise DataError(
+            f"{what}: return {row} is not a finite number", value=float(values[row]), remedy="drop or repair it"
+        )
     if not np.ptp(values) > 1e-12 * np.abs(values).max():
-        raise DataError(f"{what}: the returns do not vary", value=values[0], remedy="pass a series that moves")
+        raise DataError(f"{what}: the returns do not vary", value=float(values[0]), remedy="pass a series that moves")
     return values
 
 
@@ -105,10 +107,15 @@ def skewed_t_quantile(probability: float, eta: float, skew: float) -> float:
 
 
 def moments(returns: Float64, rule: Literal["population", "unbiased"] = "population") -> tuple[float, ...]:
-    """Mean, standard deviation, skewness and excess kurtosis of (n,); by n, or with the usual bias corrections."""
+    """Mean, standard deviation, skewness and excess kurtosis of (n,); by n, or with the usual bias corrections.
+
+    Raises: DataError if the returns do not vary.
+    """
     n, mean = len(returns), float(np.mean(returns))
     deviations = returns - mean
     variance = float(np.mean(deviations**2))
+    if not variance > 0:
+        raise DataError("the returns do not vary, so they have no shape", value=mean)
     skew = float(np.mean(deviations**3)) / variance**1.5
     excess = float(np.mean(deviations**4)) / variance**2 - 3
     if rule == "unbiased":
@@ -163,11 +170,11 @@ def empirical_tail(ordered: Float64, confidence: float, rule: Rule = "interpolat
     n = len(ordered)
     if rule == "order":
         count = max(1, math.ceil(round(n * (1 - confidence), 9)))
-        return -float(ordered[count - 1]), -float(ordered[:count].mean())
+        return 0.0 - float(ordered[count - 1]), 0.0 - float(ordered[:count].mean())
     below, part = split_rank(n, confidence)
     quantile = ordered[below] + part * (ordered[below + 1] - ordered[below])
     count = max(1, int(np.searchsorted(ordered, quantile)))
-    return -float(quantile), -float(ordered[:count].mean())
+    return 0.0 - float(quantile), 0.0 - float(ordered[:count].mean())
 
 
 def split_rank(n: int, confidence: float) -> tuple[int, float]:
@@ -195,4 +202,4 @@ def weighted_tail(returns: Float64, weights: Float64, confidence: float) -> tupl
     last = min(int(np.searchsorted(reached, (1 - confidence) * (1 - 1e-12))), len(order) - 1)
     worst, shares = returns[order[: last + 1]], weights[order[: last + 1]].copy()
     shares[-1] -= reached[last] - (1 - confidence)
-    return -float(worst[-1]), -float(worst @ shares / (1 - confidence))
+    return 0.0 - float(worst[-1]), 0.0 - float(worst @ shares / (1 - confidence))

@@ -82,17 +82,17 @@ def ascend(
     (8, n + 1) is left as the pass at the maximum made it.
     """
     k, score, information = len(start), np.empty(6), np.empty((6, 6))
-    free, passes, rest = start.copy(), 1, np.zeros((k, k))
+    free, passes, rest, enough = start.copy(), 1, np.zeros((k, k)), GAIN + 1e-12 * len(x)
     best = likelihood(x, _times(design, free), egarch, presample, work, score, information)
     slope, expected = _times(design.T, score), _through(design, information)
     while passes < PASSES:
         room = limits - _times(bounds, free)
         step = bounded_step(slope, expected + rest, bounds, room)
-        if not (slope * step).sum() > 0.0 or passes % 20 == 0:
+        if not 0.5 * (slope * step).sum() > enough or passes % 20 == 0:
             rest[:] = 0.0
             step = bounded_step(slope, expected, bounds, room)
         promise = 0.5 * (slope * step).sum()
-        if not promise > GAIN + 1e-12 * len(x):
+        if not promise > enough:
             return free, best, passes, STALLED if math.isnan(promise) else CONVERGED
         length, value, trial = 1.0, -np.inf, free
         while length > 1e-8 and not value > best:

@@ -12,6 +12,7 @@ import math
 import msgspec
 import numpy as np
 
+from seakeep.core.errors import ConvergenceError
 from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
 
@@ -93,11 +94,17 @@ def _fit(x: Float64, near: float, far: float) -> tuple[float, float, float]:
 def fit_student(returns: Float64) -> Student:
     """Maximum likelihood over returns (n,), which must be finite and vary.
 
-    At an edge of the degrees of freedom their error is not defined: the covariance then holds them fixed.
+    At the near-normal edge of the degrees of freedom their error is not defined: the covariance holds them fixed.
+
+    Raises: ConvergenceError if the likelihood has no maximum with a mean, as when many returns are equal.
     """
     x = np.ascontiguousarray(returns, np.float64)
     location, scale, nu = _fit(x, NEAR_NORMAL, HEAVIEST)
-    at_edge = not NEAR_NORMAL + 1e-5 < 1 / nu < HEAVIEST - 1e-5
+    if not (1 / nu < HEAVIEST - 1e-5 and scale > 1e-9 * x.std()):
+        raise ConvergenceError(
+            "Student's t has no likelihood maximum with a mean", value=nu, remedy="look for many equal returns"
+        )
+    at_edge = 1 / nu <= NEAR_NORMAL + 1e-5
     covariance = _covariance(x, location, scale, nu, at_edge)
     loglik = float(student_loglik(x, location, scale, nu))
     return Student(location, scale, nu, len(x), tuple(covariance.ravel().tolist()), loglik, at_edge)

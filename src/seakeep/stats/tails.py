@@ -31,6 +31,7 @@ from seakeep.stats.laws import (
     LawSettings,
     Normal,
     StudentT,
+    Weighted,
     fit_law,
     law_named,
 )
@@ -85,7 +86,7 @@ def estimate(
     """VaR and CVaR of simple returns (n,), oldest first.
 
     >>> found = estimate(np.random.default_rng(1).normal(0, 0.04, 5000), 0.99, "normal")
-    >>> found.var.low < 0.04 * 2.3263 < found.var.high, found.scaling
+    >>> bool(found.var.low < 0.04 * 2.3263 < found.var.high), found.scaling
     (True, 'one period')
 
     Raises: ConfigError (confidence, method, a horizon without a scaling), NotEnoughHistory, DataError (NaN, constant).
@@ -129,34 +130,55 @@ def _one_period(x: Float64, law: Law, level: float, method: str, settings: TailS
         cvar=cvar,
         n=len(x),
         interval=made,
-        warnings=law.warnings(level),
+        warnings=_warnings(law, level),
     )
+
+
+def _warnings(law: Law, level: float) -> tuple[str, ...]:
+    """Those of the law, and whether VaR is a loss at all, and of a fraction."""
+    var, cvar = law.tail(level)
+    found = law.warnings(level)
+    if var <= 0:
+        found += ("VaR is not above zero: the period ends with no loss at this confidence",)
+    return (*found, "a loss above 100 %: are the returns fractions?") if cvar > 1 else found
 
 
 def _bootstrapped(
     x: Float64, law: Law, statistic: Callable[[Law], tuple[float, float]], method: str, settings: TailSettings
 ) -> tuple[str, list[tuple[float, float]]]:
-    """How it was made, and both intervals: the series in blocks, or the residuals of a filter one by one."""
+    """How it was made, and both intervals."""
+    made, block, again = _redraw(x, law, method, settings)
+    found = resample(
+        lambda rows: np.array(statistic(again(rows))), len(x), block=block, samples=settings.samples, seed=settings.seed
+    )
+    return f"{made}, {settings.samples} samples", [percentile_interval(column, LEVEL) for column in found.T]
+
+
+def _redraw(
+    x: Float64, law: Law, method: str, settings: TailSettings
+) -> tuple[str, float | None, Callable[[Int64], Law]]:
+    """What is drawn again: residuals one by one, as many observations as the weights are worth, or blocks of days."""
     if isinstance(law, Filtered):
-        made, block = f"bootstrap of the residuals, filter held, {settings.samples} samples", 1.0
-    else:
-        made, block = f"stationary bootstrap, {settings.samples} samples", None
 
-    def refitted(rows: Int64) -> Float64:
-        if not isinstance(law, Filtered):
-            return np.array(statistic(fit_law(x[rows], method, settings)))
-        drawn = law.residuals[rows]
-        again = Filtered(law.params, law.sigma, drawn, Empirical(np.sort(drawn), settings.rule))
-        return np.array(statistic(again))
+        def rescaled(rows: Int64) -> Law:
+            drawn = law.residuals[rows]
+            return Filtered(law.params, law.sigma, drawn, Empirical(np.sort(drawn), settings.rule))
 
-    found = resample(refitted, len(x), block=block, samples=settings.samples, seed=settings.seed)
-    return made, [percentile_interval(column, LEVEL) for column in found.T]
+        return "bootstrap of the residuals, filter held", 1.0, rescaled
+    if isinstance(law, Weighted):
+        size = int(law.count + 1e-9)
+
+        def reweighted(rows: Int64) -> Law:
+            return Weighted(law.quantile((rows[:size] + 0.5) / len(rows)), np.full(size, 1 / size))
+
+        return f"bootstrap of the {size} observations the weights are worth", 1.0, reweighted
+    return "stationary bootstrap", None, lambda rows: fit_law(x[rows], method, settings)
 
 
 def _square_root(one: Tail, horizon: int) -> Tail:
     root = math.sqrt(horizon)
     notes = [*one.warnings, "square root of time: exact only for independent normal returns without a mean"]
-    if one.cvar.value * root > 1:
+    if one.cvar.value * root > 1 >= one.cvar.value:
         notes.append("the scaled loss is above 100 %: the square root has left its domain")
     var, cvar = (Estimate(e.value * root, e.low * root, e.high * root, e.n) for e in (one.var, one.cvar))
     scaled = {"horizon": horizon, "scaling": "square root of time", "var": var, "cvar": cvar, "warnings": tuple(notes)}
@@ -183,7 +205,7 @@ def _simulated(x: Float64, law: Law, level: float, method: str, horizon: int, se
         n=len(x),
         interval=f"{made}, {few} paths each",
         mc_error=tail_errors(outcomes, level),
-        warnings=law.warnings(level),
+        warnings=_warnings(law, level),
     )
 
 

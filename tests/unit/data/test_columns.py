@@ -113,7 +113,7 @@ def test_a_copy_that_is_not_what_was_written_is_not_used_and_made_anew(store: Pa
 def test_one_flipped_bit_is_noticed_by_every_read_that_would_return_it(store: ParquetStore):
     copy, rng = copy_of(store), np.random.default_rng(3)
     held = copy.read_bytes()
-    for at in rng.integers(0, len(held), 60).tolist():
+    for at in rng.integers(0, len(held), 16).tolist():
         first = int(rng.integers(0, N - 5_000))
         span = int(TS[first]), int(TS[first + 5_000])
         copy.unlink()
@@ -162,7 +162,7 @@ def test_a_writer_beside_the_readers_is_seen_as_one_version_or_the_next(store: P
         seen = [pool.submit(versions, i) for i in range(24)]
         for factor in (4.0, 5.0):
             store.write(replace(FRAME, volume=WALK * factor))
-        assert all(job.result() in ({2.0}, {4.0}, {5.0}) or len(job.result()) == 1 for job in seen)
+        assert all(job.result() in ({2.0}, {4.0}, {5.0}) for job in seen)
     assert versions(0) == {5.0}
 
 

@@ -55,9 +55,10 @@ def test_postgresql_without_its_driver_says_what_to_install(monkeypatch: pytest.
 def test_a_commit_is_synced_in_full(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger, ledger.engine.connect() as connection:
         pragmas = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "page_size")
         }
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "page_size": 2048}
 
 
 def test_reading_a_ledger_that_is_not_there_makes_none(tmp_path: Path) -> None:

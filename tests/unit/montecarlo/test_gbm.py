@@ -5,10 +5,12 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from seakeep.core.errors import DataError, NotEnoughHistory
 from seakeep.montecarlo.gbm import Gbm, fit_gbm
 from seakeep.montecarlo.paths import Run, simulate
+from seakeep.montecarlo.precise import simulate_precise
 from seakeep.montecarlo.summary import figure, tail
 from tests.unit.montecarlo.cases import close, reference
 
@@ -97,6 +99,19 @@ def test_hull_s_examples_of_the_lognormal_law() -> None:
             close(case, "ci95_high", np.quantile(values, 0.975), 0.05)
             close(case, "sd_log", np.log(values).std(), 0.0002)
             close(case, "mean_log", np.log(values).mean(dtype=float), 0.0003)
+
+
+def test_float32_and_float64_agree_on_every_statistic() -> None:
+    run = Run(steps=61, paths=400_000, seed=3)
+    single, double = simulate(Gbm(0.1, 0.8), run), simulate_precise(Gbm(0.1, 0.8), run)
+    for ours, check in ((single.value, double[0]), (single.low, double[1])):
+        for statistic in (lambda x: x.mean(axis=-1, dtype=float), lambda x: np.quantile(x, 0.001, axis=-1)):
+            one, two = figure(ours, statistic), figure(check, statistic)
+            assert abs(one.value - two.value) < 3.5 * math.hypot(one.error, two.error)
+    odd, even = (np.log(simulate_precise(Gbm(0.1, 0.8), Run(steps=n, paths=1, seed=3))[0]) for n in (1, 2))
+    assert stats.kstest(odd / Gbm(0.1, 0.8).spread()[0], "norm").pvalue > 0.01
+    assert np.var(even) == pytest.approx(2 * np.var(odd), rel=0.06)
+    assert (double == simulate_precise(Gbm(0.1, 0.8), Run(steps=61, paths=400_000, seed=3, threads=1))).all()
 
 
 def test_a_fit_finds_the_volatility_whatever_the_bar() -> None:

@@ -39,7 +39,9 @@ def bits(outcomes: Outcomes) -> bytes:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_one_and_two_threads_give_the_same_bits(level: str) -> None:
-    runs = [Run(steps=21, paths=20_000, seed=3, detail="times", threads=threads, fast=level == "gbm") for threads in (1, 2)]
+    runs = [
+        Run(steps=21, paths=20_000, seed=3, detail="times", threads=threads, fast=level == "gbm") for threads in (1, 2)
+    ]
     first, second = (bits(simulate(LEVELS[level], run, SCENARIOS["crash"])) for run in runs)
     assert first == second
     assert first != bits(simulate(LEVELS[level], Run(steps=21, paths=20_000, seed=4, detail="times")))

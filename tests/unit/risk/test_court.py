@@ -12,7 +12,7 @@ from seakeep.risk.court import CONFIDENCES, CourtSettings, forecast, hold_court
 from seakeep.stats.laws import Normal, fit_law
 
 DAILY = Path(__file__).parents[3] / "../shared/data/ohlcv/1d"
-RULES = CourtSettings(window=250, simulations=2000)
+RULES = CourtSettings(window=250, simulations=1000, samples=199)
 
 
 def storms(n=1500, seed=3):
@@ -57,7 +57,7 @@ def test_parameters_are_held_between_refits():
 
 
 def test_where_volatility_moves_a_filter_is_trusted_and_a_flat_normal_is_demoted():
-    ruling, _ = hold_court(storms(2500), ["normal", "historical", "filtered"], CourtSettings(window=750))
+    ruling, _ = hold_court(storms(2500), ["normal", "historical", "filtered"], CourtSettings(window=750, samples=199))
     assert (ruling.trusted, ruling.stands) == ("filtered", True)
     assert set(ruling.demoted) == {"normal", "historical"}
     assert "demoted" in dict(ruling.reasons)["normal"]
@@ -83,10 +83,9 @@ def test_when_no_model_stands_it_is_said_and_limits_are_cut(register):
 
 def test_a_right_model_is_demoted_no_more_often_than_the_size(register):
     register("oracle", Candidate(lambda x, state: None, lambda state, x: Normal(0.0, 1.0, len(x))))
-    rules, rng = RULES.model_copy(update={"size": 0.2, "simulations": 1000}), np.random.default_rng(8)
-    rounds = 40
-    demoted = sum(bool(hold_court(rng.standard_normal(1250), ["oracle"], rules)[0].demoted) for _ in range(rounds))
-    assert demoted <= stats.binom.ppf(0.999, rounds, 2 * 0.2)
+    rules, rng, rounds = RULES.model_copy(update={"size": 0.1}), np.random.default_rng(8), 20
+    demoted = sum(bool(hold_court(rng.standard_normal(1000), ["oracle"], rules)[0].demoted) for _ in range(rounds))
+    assert demoted <= stats.binom.ppf(0.999, rounds, 2 * 0.1)
 
 
 def test_a_model_outside_its_domain_is_demoted(register):
@@ -101,6 +100,15 @@ def test_a_model_outside_its_domain_is_demoted(register):
     ruling, _ = hold_court(x, ["normal", "abroad"], RULES)
     assert ruling.trusted == "normal"
     assert "outside its domain on 750 of 750 days" in dict(ruling.reasons)["abroad"]
+
+
+def test_a_model_whose_cvar_is_no_loss_has_no_score_and_is_demoted(register):
+    register("gifted", Candidate(lambda x, state: None, lambda state, x: Normal(0.1, x.std(), len(x))))
+    x = np.random.default_rng(5).standard_normal(1000) * 0.02
+    ruling, _ = hold_court(x, ["gifted", "normal"], RULES)
+    assert ruling.trusted == "normal"
+    assert "CVaR was no positive number on 750 of 750 days" in dict(ruling.reasons)["gifted"]
+    assert ruling.judgements[0].score == math.inf
 
 
 def test_a_refit_that_fails_keeps_the_last_parameters_and_is_counted(register):

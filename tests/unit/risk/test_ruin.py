@@ -133,6 +133,16 @@ def test_the_interval_covers_the_true_odds_about_as_often_as_it_says():
     assert 0.90 <= held / 200 <= 0.99
 
 
+def test_the_bootstrap_interval_covers_the_odds_of_a_history_far_longer():
+    """Of 80 histories of 300 days; an interval of futures alone, one world, would hold them a few times in ten."""
+    small, large = RuinParams(worlds=60, paths=60, block=1), RuinParams(worlds=40, paths=2000, block=1)
+    truth = drawdown_odds(daily(200_000, 99), 0.15, 60, large, seed=1).value
+    found = [drawdown_odds(daily(300, seed), 0.15, 60, small, seed=seed) for seed in range(80)]
+    held = sum(odds.low <= truth <= odds.high for odds in found)
+    assert 0.85 <= held / 80 <= 1.0
+    assert np.mean([odds.high - odds.low for odds in found]) > 3 * np.mean([4 * odds.error for odds in found])
+
+
 def test_more_history_narrows_the_interval():
     short, long = (gbm_odds(daily(n), "drawdown", SMALL, seed=1) for n in (100, 4000))
     assert (long.high - long.low)[1, 0] < 0.5 * (short.high - short.low)[1, 0]

@@ -177,7 +177,8 @@ def test_a_replay_is_the_worst_close_of_todays_quantities():
     assert found.loss == pytest.approx(0.8 * 0.5)
     assert found.worst == pytest.approx(0.8 * (1 - 0.45))
     assert found.at == crisis.start + 3 * DAY_MS
-    assert replay(Book.of_weights({"A/B:B": -0.8}), frames, crisis).loss == 0
+    short = replay(Book.of_weights({"A/B:B": -0.8}), frames, crisis)
+    assert (short.loss, short.worst) == (0, pytest.approx(0.8 * 0.089))
     assert replay(Book.of_weights({}), frames, crisis).loss == 0
 
 

@@ -199,3 +199,18 @@ def test_what_cannot_be_tested_is_refused():
         cov.kupiec(5, 3, 0.95)
     with pytest.raises(ConfigError, match="confidence"):
         cov.traffic_light(5, 250, 1.0)
+
+
+def test_the_compiled_projection_is_that_of_least_squares_and_drops_what_repeats():
+    rng = np.random.default_rng(5)
+    rows, y = rng.standard_normal((3, 200)), rng.standard_normal(200)
+    rows = np.vstack([rows, rows[0] + rows[1]])
+    fitted = rows.T @ np.linalg.lstsq(rows.T, y)[0]
+    for kernel in (cov.projection, cov.projection.py_func):
+        value, rank = kernel(y, rows)
+        assert (value, rank) == (pytest.approx(fitted @ fitted, rel=1e-9), 3)
+
+
+def test_a_var_that_never_moves_is_no_regressor():
+    x = np.random.default_rng(1).standard_normal(500)
+    assert cov.dynamic_quantile(x, np.full(500, 1.645), 0.95).df == 5

@@ -106,6 +106,7 @@ def test_a_steep_fall_is_certain_when_its_time_has_come():
     times = [340, 345, 350, 400, 1000]
     found = [drawdown_probability(0.69, -0.002, 0.0001, t) for t in times]
     assert found == pytest.approx([0, 0.5, 1, 1, 1], abs=0.05)
+    assert [drawdown_probability(0.69, -0.02, 0.002, t) for t in (60, 69, 100)] == pytest.approx([1, 1, 1], abs=1e-8)
     assert expected_max_drawdown(-5.0, 0.01, 10.0) == pytest.approx(50, rel=1e-3)
 
 
@@ -132,6 +133,15 @@ def test_percentiles_of_a_history_hold_the_plain_ones_and_say_what_is_weak():
     assert np.isnan(back.error).all()
     few = depth_percentiles(equity[:200])
     assert "percentile 99" in few.warnings[0]
+
+
+def test_a_drawdown_still_open_lengthens_the_recovery():
+    closed = np.append(1.0, np.tile([0.9, 0.95, 1.0], 12))
+    opened = np.append(closed, np.full(40, 0.5))
+    assert recovery_percentiles(closed, (90.0, 99.0)).value.tolist() == [2, 2]
+    found = recovery_percentiles(opened, (90.0, 99.0))
+    assert found.value.tolist() == [2, np.inf]
+    assert found.warnings[-1] == "the last drawdown is still open"
 
 
 def test_order_statistics_cover_the_true_median_as_often_as_they_say():

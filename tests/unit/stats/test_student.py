@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from seakeep.core.errors import ConvergenceError
 from seakeep.stats.laws import StudentT
 from seakeep.stats.student import fit_student, student_loglik
 
@@ -35,3 +36,10 @@ def test_normal_returns_meet_the_limit_and_it_is_said():
     assert "met their limit" in law.warnings(0.99)[0]
     assert law.tail(0.99) == pytest.approx((2.3263, 2.6652), rel=0.02)
     assert np.isfinite(law.errors(0.99)).all()
+
+
+def test_a_likelihood_without_a_maximum_is_refused():
+    x = np.random.default_rng(1).standard_t(4, 400)
+    x[:260] = 0.0
+    with pytest.raises(ConvergenceError, match="many equal returns"):
+        fit_student(x)

@@ -176,7 +176,20 @@ def test_what_cannot_be_asked_is_refused(returns):
         estimate(returns, 0.95, "historic")
     with pytest.raises(ConfigError, match="at least one period"):
         estimate(returns, 0.95, horizon=0)
-    with pytest.raises(NotEnoughHistory, match="at least 1000 observations"):
+    with pytest.raises(NotEnoughHistory, match="at least 1000 equally weighted returns"):
         estimate(returns[:900], 0.999)
     with pytest.raises(ValueError, match="age_decay"):
         LawSettings(age_decay=1.5)
+
+
+def test_a_var_that_is_no_loss_or_more_than_all_is_said(returns):
+    gains = np.abs(returns) + 0.001
+    assert "VaR is not above zero" in estimate(gains, 0.95, settings=QUICK).warnings[-1]
+    assert "are the returns fractions?" in estimate(100 * returns, 0.95, settings=QUICK).warnings[-1]
+
+
+def test_the_interval_of_a_weighted_tail_is_about_the_recent_returns():
+    x = np.random.default_rng(3).normal(0, np.linspace(0.05, 0.01, 1000))
+    found = estimate(x, 0.95, "age_weighted", settings=QUICK)
+    assert found.var.low < found.var.value < found.var.high < 0.04
+    assert "worth" in found.interval
