@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench docs lock clean
+.PHONY: help setup demo test test-slow check bench docs lock clean
 
 PY ?= python3
 UV_VERSION := 0.13.8
@@ -13,7 +13,7 @@ CERTS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),--system-certs)
 INSTALL := $(BIN)/uv pip install --quiet $(CERTS) --python $(BIN)/python --compile-bytecode
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.test ## make .venv with everything the tests need
 
@@ -22,6 +22,9 @@ demo: .venv/.core ## a trading day, end to end, offline: generate, trade, report
 
 test: check ## lint, types, contracts and the whole test suite
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+test-slow: .venv/.test ## the longer checks that `make test` leaves out
+	$(BIN)/pytest -n 2 --dist loadgroup -m slow
 
 check: .venv/.test ## lint, format, types and import contracts only
 	$(BIN)/ruff check .

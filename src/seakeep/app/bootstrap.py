@@ -114,7 +114,11 @@ def _strategy(settings: Settings) -> Strategy:
         raise ConfigError(
             f"{name} is not a class of Strategy with a score", remedy="see one with: seakeep new-strategy"
         )
-    return build(STRATEGIES, name, settings.strategy.params)
+    strategy = build(STRATEGIES, name, settings.strategy.params)
+    if isinstance(strategy.features, str):
+        remedy = f'write features = ("{strategy.features}",)'
+        raise ConfigError(f"the features of {name} must be a tuple of specs", value=strategy.features, remedy=remedy)
+    return strategy
 
 
 def _check(name: str, strategy: Strategy, experts: Mapping[str, Expert], bars: BarFrame) -> None:

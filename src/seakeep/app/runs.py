@@ -11,6 +11,7 @@ import msgspec
 
 from seakeep import __version__
 from seakeep.app.bootstrap import Session, prepare, sim_broker
+from seakeep.app.console import note
 from seakeep.app.places import ledger_location, results
 from seakeep.app.sections import Settings
 from seakeep.backtest.driver import Records, assemble, backtest, check_books
@@ -18,9 +19,10 @@ from seakeep.backtest.report import render
 from seakeep.backtest.result import Result
 from seakeep.backtest.saving import save
 from seakeep.core.errors import ConfigError
-from seakeep.core.events import Event
+from seakeep.core.events import Event, Slice
 from seakeep.core.market import BarFrame
 from seakeep.core.ports import Feed
+from seakeep.core.units import iso
 from seakeep.data.parts import from_frame
 from seakeep.engine.engine import Engine
 from seakeep.engine.replay import market_events
@@ -69,17 +71,27 @@ def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | 
         if name not in {info.run_id for info in ledger.runs()}:
             ledger.start_run(name, settings.model_dump_json())
         ledger.resume(name, after_seq=0)
-        run(engine, _continued(market_events(ledger.entries(name)), session, pace), broker, ledger, seen)
+
+        def durably(ts: int) -> None:
+            if pace:
+                ledger.commit()
+            if seen is not None:
+                seen(ts)
+
+        run(engine, _continued(market_events(ledger.entries(name)), session, pace), broker, ledger, durably)
         check_books(engine.state.portfolio, broker.snapshot()[0])
         return _from_ledger(ledger, session)
 
 
 def _continued(kept: Iterator[Event], session: Session, pace: float) -> Iterator[Event]:
     """What the journal holds, at once; then the bars that came after it, at their pace."""
-    last_ts = None
+    last_ts, bars = None, 0
     for event in kept:
-        last_ts = event.ts
+        last_ts, bars = event.ts, bars + (len(event.bars) if isinstance(event, Slice) else 0)
         yield event
+    late = 0 if last_ts is None else sum(int((f.known_at <= last_ts).sum()) for f in session.frames) - bars
+    if late > 0 and last_ts is not None:
+        note(f"warning: {late} bars came into the store late: the run is at {iso(last_ts)} already and leaves them out")
     yield from paced(session.feed(last_ts), pace)
 
 

@@ -8,7 +8,7 @@ those rows: the windows that resemble now (see `news`).
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numba import float32, int32, prange
@@ -123,11 +123,13 @@ def bootstrap(
 ) -> Bootstrap:
     """Bootstrap of log returns (n,); `length` is n^(1/3) if not given, a whole number for `block`.
 
-    Raises: NotEnoughHistory below 30 returns; DataError if they are not finite or do not vary; ValueError if the length
-    is not in 1 .. n, a start is not a row, or starts are given for anything but blocks that fit behind them.
+    Raises: NotEnoughHistory below 30 returns; DataError if they are not finite or do not vary; ValueError if the method
+    is none of the three, the length is not in 1 .. n, a start is not a row, or starts are given for anything but blocks that fit behind them.
     """
     sample = checked_returns(returns, 30)
     n = len(sample)
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, got {method!r}")
     size = 1.0 if method == "iid" else (length or max(1.0, n ** (1 / 3)))
     size = float(round(size)) if method == "block" else size
     if not 1 <= size <= n:

@@ -3,8 +3,8 @@
     r = mu + e,   e = sqrt(h) z,   h' = omega + alpha e^2 + beta h
 
 with z of unit variance: Student t of `nu` degrees, or normal without [1]_. The exponential of a Student t has no
-finite mean; draws are cut where their probability is 3e-8, so a mean value exists, but where volatility is high it
-rests on a few paths (the summary says so). Percentiles, VaR, CVaR and drawdowns do not.
+finite mean: draws are cut where their probability is one in a million, so a mean value exists, but where volatility is
+high it may rest on a few paths (the summary says so). Percentiles, VaR, CVaR and drawdowns do not.
 
 .. [1] Bollerslev, "A conditionally heteroskedastic time series model for speculative prices and rates of return",
    Review of Economics and Statistics 69 (1987).

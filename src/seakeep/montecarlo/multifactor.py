@@ -3,7 +3,8 @@
 The log returns of a step are mean + B f + d e with standard normal f and e: a full covariance has B its Cholesky
 factor and no d, a factor model has few columns in B and the specific deviations d. With `nu` they are multivariate t
 of that many degrees, scaled to the same covariance, so assets crash together (t copula [1]_): each step draws one
-sqrt((nu - 2) / chi2) for all of them, as a polynomial in a normal (relative error below 3e-5). The portfolio is
+sqrt((nu - 2) / chi2) for all of them, as a polynomial in a normal (relative error below 3e-5, cut at one in a
+million: see `garch` for why). The portfolio is
 bought at the start and held; what the weights leave is cash.
 
 .. [1] McNeil, Frey and Embrechts, "Quantitative Risk Management", Princeton 2015, chapters 6 and 7.
@@ -30,7 +31,8 @@ from seakeep.montecarlo.streams import LANES, exp_f32, fill_normals, seed_block
 
 __all__ = ["Multifactor", "asset_values", "fit_multifactor"]
 
-_SPAN, _DEGREE = 6.0, 16
+_SPAN, _DEGREE = 4.75, 16
+"""The normal behind the multiplier is cut at one in a million; degree of its polynomial."""
 
 
 class _Shape(NamedTuple):
@@ -231,7 +233,7 @@ class Multifactor:
 
 
 def _mixing(nu: float) -> Float64:
-    """Polynomial in z / 6 of log sqrt((nu - 2) / chi2), chi2 the quantile at the normal probability of z."""
+    """Polynomial in z / _SPAN of log sqrt((nu - 2) / chi2), chi2 the quantile at the normal probability of z."""
     u = chebyshev.chebpts1(400)
     low = special.gammaincinv(nu / 2, special.ndtr(np.minimum(_SPAN * u, 0)))
     high = special.gammainccinv(nu / 2, special.ndtr(np.minimum(-_SPAN * u, 0)))

@@ -63,8 +63,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.paths < 1 or self.threads < 0:
-            raise ValueError(f"steps and paths must be >= 1, threads >= 0, got {self}")
+        whole = all(isinstance(x, int) for x in (self.steps, self.paths, self.seed, self.threads))
+        if not whole or self.steps < 1 or self.paths < 1 or self.threads < 0:
+            raise ValueError(f"steps and paths must be whole and >= 1, threads >= 0, got {self}")
+        if self.detail not in _ROWS:
+            raise ValueError(f"detail must be one of {', '.join(_ROWS)}, got {self.detail!r}")
         if not 0 <= self.seed < 2**64:
             raise ValueError(f"the seed must be in [0, 2^64), got {self.seed}")
 

@@ -3,7 +3,7 @@
 Paths are cut into blocks of `LANES`; block b owns its own stream, so the answer has the same bits for any number of
 threads, and any block can be replayed alone. The default stream is Philox4x32-10 [1]_ with counter (lane, block,
 step, purpose) and the seed as key; `fast` is xoshiro128++ [2]_, its state seeded per block by SplitMix64. Normals are
-Box-Muller in float32 (tails to 5.9 sigma), Student t by Bailey's polar method [3]_; log, exp, sine and cosine are
+Box-Muller in float32 (tails to 5.9 sigma), Student t by Bailey's polar method (cut at one in a million) [3]_; log, exp, sine and cosine are
 polynomials, which is what lets a loop over the lanes be vectorised. `normals` is the same stream in NumPy and
 float64. The `source` of a kernel is a `Source`, or any named tuple with its fields.
 
@@ -136,8 +136,8 @@ def _box_muller(u: Any, v: Any) -> Any:
 
 @kernel(fastmath=FUSED, inline=True)
 def _student(u: Any, v: Any, nu: Any) -> Any:
-    """A Student t of nu degrees: cosine of one word times sqrt(nu (U^(-2/nu) - 1)) of the other."""
-    power, rest = _exp_parts(float32(-2.0) / nu * log_f32(unit_f32(u)))
+    """A Student t of nu degrees: cosine of one word times sqrt(nu (U^(-2/nu) - 1)) of the other, U cut at 1e-6."""
+    power, rest = _exp_parts(float32(-2.0) / nu * log_f32(max(unit_f32(u), float32(1e-6))))
     a, _ = sincos_f32(v)
     return a * math.sqrt(nu * max((power - float32(1.0)) + power * rest, float32(0.0)))
 

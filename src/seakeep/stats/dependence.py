@@ -7,9 +7,7 @@ in the square of the returns' unit; correlations have a unit diagonal.
 import math
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import ndtr, ndtri
 
 from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory
@@ -177,6 +175,8 @@ def denoise(returns: Float64, bandwidth: float = 0.01) -> Covariance:
 
 
 def _noise_variance(values: Float64, ratio: float, bandwidth: float) -> float:
+    """The best variance of the noise, to 0.001, among those from 0.025 to 1."""
+
     def misfit(variance: float) -> float:
         ends = variance * (1 - math.sqrt(ratio)) ** 2, variance * (1 + math.sqrt(ratio)) ** 2
         grid = np.linspace(*ends, 1000)
@@ -184,18 +184,20 @@ def _noise_variance(values: Float64, ratio: float, bandwidth: float) -> float:
         density = kernels / (bandwidth * math.sqrt(2 * math.pi))
         return float(((marchenko_pastur(grid, variance, ratio) - density) ** 2).sum())
 
-    guesses = np.linspace(0.05, 1.0, 39)
-    best = float(guesses[int(np.argmin([misfit(guess) for guess in guesses]))])
-    found = minimize_scalar(misfit, bounds=(max(best - 0.03, 1e-5), min(best + 0.03, 1.0)), method="bounded")
-    return float(found.x)
+    coarse = np.linspace(0.05, 1.0, 39)
+    best = float(coarse[int(np.argmin([misfit(guess) for guess in coarse]))])
+    fine = np.minimum(best + np.linspace(-0.025, 0.025, 51), 1.0)
+    return float(fine[int(np.argmin([misfit(guess) for guess in fine]))])
 
 
-class LeadLag(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True, eq=False)
+class LeadLag:
     """Cross-correlations of two series; at a positive lag the first leads the second.
 
-    `correlation[i]` is that of x[t] with y[t + lags[i]], `error[i]` its standard error if the series were unrelated
-    (Bartlett: their own autocorrelations widen it). `lag` is the lag other than 0 furthest from none, `p_value` the
-    chance of so much at any of the lags tested, `leader` "first", "second", or "neither" at the 5 % level.
+    `correlation[i]` is that of x[t] with y[t + lags[i]], `error[i]` its standard error if the series did not lead each
+    other, as their own autocorrelations (Bartlett) and common changes of variance (White) make it. `lag` is the lag
+    other than 0 furthest from none, `p_value` the chance of so much at any of the lags tested, `leader` "first",
+    "second", or "neither" at the 5 % level.
     """
 
     lags: Int64
@@ -216,16 +218,18 @@ def lead_lag(first: Float64, second: Float64, max_lag: int = 10) -> LeadLag:
     Raises: NotEnoughHistory below 4 max_lag + 10 rows, DataError for a number that is not finite or a series that does
     not vary, ValueError for different lengths or a max_lag below 1.
 
-    .. [1] Box, Jenkins, Reinsel and Ljung, "Time Series Analysis", 5th ed. (Wiley, 2015), section 12.1.
+    References: Box, Jenkins, Reinsel and Ljung, "Time Series Analysis", 5th ed. (2015), section 12.1; White,
+    Econometrica 48 (1980).
     """
     if len(first) != len(second) or max_lag < 1:
         raise ValueError(f"two series of one length and max_lag >= 1 are needed, got {len(first)}, {len(second)}")
     x = _checked(np.column_stack([first, second]), 4 * max_lag + 10)
     n, (a, b) = len(x), (x / np.sqrt((x * x).mean(axis=0))).T
     lags = np.arange(-max_lag, max_lag + 1)
-    found = np.array([a[max(0, -j) : n - max(0, j)] @ b[max(0, j) : n - max(0, -j)] / n for j in lags])
-    spread = 1 + 2 * sum(float(a[j:] @ a[: n - j]) * float(b[j:] @ b[: n - j]) for j in range(1, max_lag + 1)) / n**2
-    error = np.sqrt(max(spread, 1 / n) / (n - np.abs(lags)))
+    products = [a[max(0, -j) : n - max(0, j)] * b[max(0, j) : n - max(0, -j)] for j in lags.tolist()]
+    found = np.array([product.sum() / n for product in products])
+    both = sum(float(a[j:] @ a[: n - j]) * float(b[j:] @ b[: n - j]) for j in range(1, max_lag + 1)) / n**2
+    error = np.sqrt([max((product**2).mean() + 2 * both, 1 / n) / len(product) for product in products])
     scores = np.where(lags == 0, 0.0, np.abs(found) / error)
     at = int(scores.argmax())
     p_value = -math.expm1(2 * max_lag * math.log1p(-2 * float(ndtr(-scores[at]))))
@@ -244,9 +248,11 @@ def _checked(returns: Float64, least: int = MIN_ROWS) -> Float64:
         row, column = np.argwhere(~np.isfinite(x))[0].tolist()
         raise DataError(f"row {row} of asset {column} is not a finite number", value=x[row, column].item())
     centred: Float64 = x - x.mean(axis=0)
-    still = np.abs(centred).max(axis=0) <= 1e-12 * np.abs(x).max(axis=0)
+    size = np.abs(centred).max(axis=0)
+    still = (size <= 1e-12 * np.abs(x).max(axis=0)) | (size < 1e-100) | (size > 1e100)
     if still.any():
-        raise DataError(f"asset {int(still.argmax())} does not vary", remedy="drop it: it has no correlation")
+        column = int(still.argmax())
+        raise DataError(f"asset {column} does not vary, or beyond measure", value=float(size[column]), remedy="drop it")
     return centred
 
 

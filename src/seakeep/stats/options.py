@@ -9,7 +9,7 @@ Black, "The pricing of commodity contracts", Journal of Financial Economics 3 (1
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -96,17 +96,7 @@ def black76(option: Option, forward: Number, volatility: Number, rate: Number = 
 def black76_greeks(option: Option, forward: Number, volatility: Number, rate: Number = 0.0) -> Greeks:
     """Price and slopes of an option on a forward: `rho` moves the discount only, `dividend_rho` is zero."""
     found = greeks(option, forward, volatility, rate, rate)
-    return Greeks(
-        found.price,
-        found.delta,
-        found.gamma,
-        found.vega,
-        found.theta,
-        -np.asarray(option.years) * found.price,
-        np.zeros_like(found.price),
-        found.vanna,
-        found.volga,
-    )
+    return replace(found, rho=-np.asarray(option.years) * found.price, dividend_rho=np.zeros_like(found.price))
 
 
 def greeks(option: Option, spot: Number, volatility: Number, rate: Number = 0.0, dividend: Number = 0.0) -> Greeks:

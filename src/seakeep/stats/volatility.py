@@ -77,7 +77,8 @@ class Ewma:
         return expected_variances(Garch(0.0, 1 - self.decay, self.decay), self.next_variance, h)
 
 
-class StandardErrors(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True, eq=False)
+class StandardErrors:
     """Standard errors by parameter name, and the matrix (k, k) they come from; NaN for a parameter on its bound."""
 
     method: str

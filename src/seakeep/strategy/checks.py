@@ -23,10 +23,10 @@ def check(name: str, strategy: Strategy, frame: FeatureFrame, forecasts: Mapping
 
     def over(start: int, stop: int) -> Float64:
         rows = FeatureFrame(frame.symbol, frame.ts[start:stop], frame.names, frame.values[start:stop])
-        scores = strategy.score(rows, {expert: table[start:stop] for expert, table in forecasts.items()})
-        return _scores(name, scores, stop - start)
+        beliefs = {expert: table[start:stop] for expert, table in forecasts.items()}
+        return _scores(name, _tried(name, lambda: strategy.score(rows, beliefs)), stop - start)
 
-    _try(name, lambda: over(0, n))
+    over(0, n)
     cuts = [cut for cut in (n // 3, n // 2, n - 1) if cut >= strategy.lookback]
     for found in prefix_law(name, over, n, cuts)[:1]:
         raise ConfigError(
@@ -44,12 +44,10 @@ def _bar(frame: FeatureFrame, found: Violation) -> str:
     return f"{iso(int(frame.ts[found.row]))} it gave {found.got:g} instead of {found.expected:g}"
 
 
-def _try(name: str, call: Callable[[], object]) -> None:
-    """A user's own mistake becomes one clear line."""
+def _tried(name: str, call: Callable[[], object]) -> object:
+    """What the call gives; a user's own mistake becomes one clear line."""
     try:
-        call()
-    except ConfigError:
-        raise
+        return call()
     except Exception as error:
         remedy = "try its score on a few rows; a frame has the columns its features name"
         raise ConfigError(f"strategy {name} failed: {type(error).__name__}: {error}", remedy=remedy) from error
@@ -59,7 +57,11 @@ def _scores(name: str, scores: object, rows: int) -> Float64:
     """The scores as floats (rows,). Raises: ConfigError if they are not one number in [-1, 1], or NaN, for each row."""
     table = np.asarray(scores, dtype=np.float64)
     if table.shape != (rows,):
-        raise ConfigError(f"strategy {name} must give one score for each row", value=table.shape, remedy=f"({rows},)")
+        raise ConfigError(
+            f"strategy {name} must give one score for each row",
+            value=table.shape,
+            remedy=f"return an array of shape ({rows},) for {rows} rows",
+        )
     wild = np.abs(table[~np.isnan(table)]) > 1.0
     if wild.any():
         value = float(table[~np.isnan(table)][wild][0])

@@ -47,8 +47,8 @@ class Blend(msgspec.Struct, frozen=True):
 def blend(signals: Sequence[Signal], weights: dict[str, float]) -> Blend:
     """Confidence-weighted mean of the signals, each group at its weight.
 
-    Within a group signals share the group's weight. score = sum(w c s) / sum(w c); confidence = sum(w c) / sum(w).
-    With nothing to blend score and confidence are 0.
+    Within a group signals share the group's weight. score = sum(w c s) / sum(w c), and the confidence is that of who
+    was heard, sum(w c c) / sum(w c): a voice that is hardly sure moves neither. With nothing to blend both are 0.
 
     >>> up, down = Signal("a", "technical", "X", 0, 1.0, 1.0, 1), Signal("b", "momentum", "X", 0, -1.0, 0.5, 1)
     >>> blend((up, down), {"technical": 0.3, "momentum": 0.2}).score
@@ -57,17 +57,17 @@ def blend(signals: Sequence[Signal], weights: dict[str, float]) -> Blend:
     members: dict[str, int] = {}
     for signal in signals:
         members[signal.group] = members.get(signal.group, 0) + 1
-    parts, voice, heard = [], 0.0, 0.0
+    parts, voice, sure = [], 0.0, 0.0
     for signal in signals:
         share = weights.get(signal.group, 0.0) / members[signal.group]
         if share:
             loudness = share * signal.confidence
-            heard, voice = heard + share, voice + loudness
+            voice, sure = voice + loudness, sure + loudness * signal.confidence
             parts.append((signal.source, loudness * signal.score))
     if voice <= 0:
         return Blend(0.0, 0.0, ())
     contributions = tuple([(source, part / voice) for source, part in parts])
-    return Blend(sum([value for _, value in contributions]), voice / heard, contributions)
+    return Blend(sum([value for _, value in contributions]), sure / voice, contributions)
 
 
 def stance(opinion: Blend, held: int, thresholds: Thresholds, *, can_short: bool) -> int:

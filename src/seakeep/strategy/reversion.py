@@ -28,4 +28,4 @@ class Reversion(Strategy):
         """Mean of both distances from the middle, negated and clipped to [-1, 1] (n,)."""
         position, rsi = (frame[name] for name in self.features)
         stretch = (2.0 * position - 1.0 + (rsi - 50.0) / 25.0) / 2.0
-        return np.clip(-stretch, -1.0, 1.0)
+        return np.minimum(1.0, np.maximum(-1.0, -stretch))

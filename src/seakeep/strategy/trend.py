@@ -30,4 +30,4 @@ class Trend(Strategy):
         """Distance of the averages over `full` ranges, clipped to [-1, 1] (n,)."""
         fast, slow, unit = (frame[name] for name in self.features)
         distance = np.divide(fast - slow, self.full * unit, out=np.zeros(len(frame)), where=unit != 0)
-        return np.clip(distance, -1.0, 1.0)
+        return np.minimum(1.0, np.maximum(-1.0, distance))

@@ -43,7 +43,8 @@ def test_blocks_from_one_place_are_that_window_over_and_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"length": 0.5}, {"length": 1e9}, {"starts": [0]}, {"method": "block", "starts": [1499]}]
+    "bad",
+    [{"length": 0.5}, {"method": "blok"}, {"length": 1e9}, {"starts": [0]}, {"method": "block", "starts": [1499]}],
 )
 def test_a_block_that_does_not_fit_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="got"):

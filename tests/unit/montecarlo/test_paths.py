@@ -110,8 +110,11 @@ def test_antithetic_paths_sum_to_twice_the_drift() -> None:
     assert np.abs(logs - 2 * outcomes.expected_log).max() < 1e-5
 
 
-@pytest.mark.parametrize("bad", [{"steps": 0}, {"paths": 0}, {"seed": -1}, {"seed": 2**64}, {"threads": -1}])
-def test_a_run_that_cannot_be_run_is_refused(bad: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "bad",
+    [{"steps": 0}, {"steps": 2.5}, {"detail": "ends"}, {"paths": 0}, {"seed": -1}, {"seed": 2**64}, {"threads": -1}],
+)
+def test_a_run_that_cannot_be_run_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="got"):
         Run(**{"steps": 5, "seed": 1, **bad})  # type: ignore[arg-type]
 

@@ -78,6 +78,8 @@ def test_the_likelihood_is_that_of_hmmlearn_and_three_regimes_fit_no_worse() -> 
     assert two.log_likelihood == pytest.approx(peer.score(returns[:, None]), abs=1.0)
     assert np.allclose(model.now, peer.predict_proba(returns[:, None])[-1], atol=1e-6)
     _, three = fit_regimes(returns, 3)
+    assert two.gain > 100
+    assert fit_regimes(np.random.default_rng(1).standard_normal(1000))[1].gain < 0
     assert three.log_likelihood > two.log_likelihood - 1e-6
 
 

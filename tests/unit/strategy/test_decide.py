@@ -27,6 +27,13 @@ def test_who_abstains_does_not_dilute() -> None:
     assert blend([], WEIGHTS) == Blend(0.0, 0.0, ())
 
 
+def test_a_voice_that_is_hardly_sure_moves_neither_score_nor_confidence() -> None:
+    opinion = blend([say("rule", "technical", 1.0), say("noise", "momentum", -1.0, 0.004)], WEIGHTS)
+    assert opinion.score == pytest.approx(1.0, abs=0.01)
+    assert opinion.confidence == pytest.approx(1.0, abs=0.01)
+    assert blend([say("a", "ml", 1.0, 0.3), say("b", "momentum", 1.0, 0.3)], WEIGHTS).confidence == pytest.approx(0.3)
+
+
 def test_two_voices_of_a_group_share_its_weight() -> None:
     opinion = blend([say("a", "ml", 1.0), say("b", "ml", 0.0), say("c", "ml", 0.5)], WEIGHTS)
     assert opinion.score == pytest.approx(0.5)

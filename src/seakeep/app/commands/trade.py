@@ -71,6 +71,7 @@ def backtest(
     from seakeep.app.runs import run_backtest, write_report
     from seakeep.app.telemetry import logged
 
+    _must_exist(userdir)
     with logged(userdir, "backtest", verbose=verbose) as log:
         settings = _settings(userdir, config, symbols, interval, strategy, timerange)
         with progress("backtest", None) as advance:
@@ -97,6 +98,7 @@ def trade(
 
     if not dry_run:
         raise ConfigError("--live is not available", remedy="this version trades on paper only: use --dry-run")
+    _must_exist(userdir)
     with logged(userdir, "trade", verbose=verbose) as log:
         settings = _settings(userdir, config, symbols, interval, strategy, timerange)
         with progress("trade", None) as advance:
@@ -132,6 +134,14 @@ def _recall(console: "Console", summary: dict[str, Any]) -> None:
     gained, held = summary["total_return"], summary["buy_and_hold_return"]
     console.print(f"return {gained:+.2%}, buy-and-hold {held:+.2%}, {summary['round_trips']} round trips")
     console.print(f"[bold]report[/]  {summary['report']}", soft_wrap=True)
+
+
+def _must_exist(userdir: Path) -> None:
+    from seakeep.core.errors import ConfigError
+
+    if not userdir.exists():
+        remedy = "make one with: seakeep init, or name another --userdir"
+        raise ConfigError("there is no such user folder", value=str(userdir), remedy=remedy)
 
 
 def _has_screen() -> bool:
