@@ -77,7 +77,7 @@ def simulation(desk: Desk, asked: Asked) -> Simulation:
     gains = outcomes.value.astype(np.float64) - 1
     low, high = np.quantile(gains, (0.0005, 0.995))
     counts, edges = np.histogram(np.clip(gains, low, high), bins=_BINS)
-    notes = (*fitted.notes, f"scenario {scene.name}: {scene.says}", *summary.warnings)
+    notes = (*fitted.notes, f"scenario {scene.name}: {scene.says}")
     band = fan(fitted.model, run, scene)
     return Simulation(fitted.says, asked.days, summary, band, edges, counts.astype(np.int64), changed, notes)
 

@@ -85,7 +85,7 @@ def full_report(desk: Desk, whole: Whole, advance: Callable[[int], None] = lambd
         incremental=first.incremental,
         correlations=first.correlations,
         trial=part("the court", lambda: riskwork.court(desk, _COURT_BARS)),
-        volatility=part("volatility", lambda: riskwork.volatilities(desk, horizon)) or (),
+        volatility=part("volatility", lambda: riskwork.volatilities(desk, horizon, assets=False)) or (),
         simulation=part("the simulation", lambda: simulation(desk, asked)),
         ruin=part("ruin", lambda: riskwork.ruin(desk, _RUIN_DAYS, asked.paths, asked.seed, whole.limits)),
         stresses=part("stress", lambda: riskwork.stresses(desk, whole.market)),

@@ -26,6 +26,7 @@ from seakeep.risk.limits import Limits
 from seakeep.risk.ruin import RuinParams, Stakes, breaker_odds, gbm_odds, ruin_odds, survival
 from seakeep.risk.stress import CRISES, Book, estimate_market, replay, stress
 from seakeep.stats.bootstrap import percentile_interval, resample
+from seakeep.stats.dependence import shrink
 from seakeep.stats.laws import Empirical, Extreme, Filtered, Law, Normal, StudentT, Weighted
 from seakeep.stats.performance import LEVEL, Estimate
 from seakeep.stats.quantiles import checked_confidence
@@ -102,17 +103,19 @@ def _redrawn(law: Law, window: Float64, rows: Int64) -> Law:
 
 
 def correlations(desk: Desk) -> Correlations | None:
-    """Correlation of the assets' log returns; None for a single asset."""
+    """Correlation of the assets' log returns, shrunk to their average (Ledoit and Wolf); None for a single asset."""
     if len(desk.measured.symbols) < 2:
         return None
-    matrix = np.corrcoef(np.log1p(desk.table).T)
-    return Correlations(desk.measured.symbols, matrix, f"sample correlation of {len(desk.table):,} log returns")
+    found = shrink(np.log1p(desk.table))
+    says = f"correlation of {found.n:,} log returns, {found.shrinkage:.1%} shrunk to the average"
+    return Correlations(desk.measured.symbols, found.correlation, *found.interval(), says, found.warnings)
 
 
-def volatilities(desk: Desk, bars: int) -> tuple[Volatility, ...]:
-    """Every model on the book's own returns and on those of each asset, by log returns."""
+def volatilities(desk: Desk, bars: int, *, assets: bool = True) -> tuple[Volatility, ...]:
+    """Every model on the log returns of the book and, if wanted, of each of its assets."""
     series = {"book": log_outcome(desk)}
-    series |= dict(zip(desk.measured.symbols, np.log1p(desk.table).T, strict=True))
+    if assets:
+        series |= dict(zip(desk.measured.symbols, np.log1p(desk.table).T, strict=True))
     step = interval_ms(desk.measured.interval)
     return tuple(_volatility(name, np.ascontiguousarray(x), bars, step) for name, x in series.items())
 

@@ -1,7 +1,8 @@
 """Answers in the shapes of seed 003, for programs that already read them: its fields, right values.
 
 Money is in the quote asset; what the shape calls percent (`var`, `cvar`, `pct_change`, `..._pct`) is in percent, VaR
-and CVaR positive losses; `drift_factor` is the scenario's expected log return over that of the fitted model. Portfolio VaR comes from the joint history or the joint paths, never from adding up assets.
+and CVaR positive losses; `drift_factor` is the scenario's expected log return over that of the fitted model. Portfolio
+VaR comes from the joint history or the joint paths, never from adding up assets.
 """
 
 import math
@@ -138,7 +139,7 @@ def portfolio_risk(desk: Desk, findings: Findings) -> dict[str, Any]:
     if found is None:
         raise ConfigError("the components of the book are needed")
     var, share = found.var.value, found.confidence
-    matrix = np.corrcoef(np.log1p(desk.table).T).reshape(len(measured.symbols), -1)
+    matrix = np.ones((1, 1)) if findings.correlations is None else findings.correlations.matrix
     diversity = _diversity(matrix)
     alerts = []
     if var > _MOST_VAR:

@@ -54,7 +54,7 @@ def fan_chart(fan: Fan, days: float, stop: float) -> Markup:
 
 
 def _level(frame: Frame, y: float, css: str) -> Markup:
-    line = Markup('<line class="{}" x1="0" x2="100%" y1="{1:.1f}" y2="{1:.1f}"/>')
+    line = Markup('<line class="{0}" x1="0" x2="100%" y1="{1:.1f}" y2="{1:.1f}"/>')
     return line.format(css, frame.down(y))
 
 

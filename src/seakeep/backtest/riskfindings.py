@@ -70,11 +70,14 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Correlations:
-    """Correlation (k, k) of the assets, and how it was estimated."""
+    """Correlation (k, k) of the assets with the ends of its 95 % interval, and how it was estimated."""
 
     symbols: tuple[str, ...]
     matrix: Float64
+    low: Float64
+    high: Float64
     method: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

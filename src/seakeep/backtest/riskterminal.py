@@ -18,10 +18,14 @@ __all__ = ["risk_tables"]
 
 
 def risk_tables(findings: Findings) -> tuple[RenderableType, ...]:
-    """What to print, top down: the book, the part for each question, and the cautions."""
+    """What to print, top down: the book, the part for each question, and the cautions.
+
+    Beside other parts the court is only summed up.
+    """
     parts: list[RenderableType] = [_book(findings.measured)]
     if findings.trial:
-        parts += _court(findings.trial)
+        parts += _court(findings.trial) if not findings.tails else ()
+        parts += _tomorrow(findings.trial)
     if findings.tails:
         parts.append(_tails(findings))
     if findings.components:
@@ -110,7 +114,15 @@ def _court(trial: Trial) -> Iterator[RenderableType]:
             for j in judged
         ),
     )
-    yield Text(f"* stands. {ruling.reason}. Limits are to be taken times {ruling.limit_share:.2f}.")
+    yield Text("* stands; the others were demoted:")
+    for model, reason in ruling.reasons:
+        if model in ruling.demoted:
+            yield Text(f"  {model}: {reason.removeprefix('demoted; ')}")
+
+
+def _tomorrow(trial: Trial) -> Iterator[RenderableType]:
+    ruling = trial.ruling
+    yield Text(f"the court: {ruling.reason}. Limits are to be taken times {ruling.limit_share:.2f}.")
     for confidence, (var, cvar) in zip(trial.confidences, trial.tomorrow, strict=True):
         yield Text(
             f"next bar by {ruling.trusted}, {percent(confidence, 0)}: VaR {percent(var.value)} ({_between(var)}), "
@@ -175,7 +187,7 @@ def _volatility(found: Volatility, measured: Measured) -> Table:
             continue
         numbers = (model.long_run, model.persistence, model.half_life, model.nu, model.aic)
         forms: tuple[Callable[[float], str], ...] = (
-            lambda x: percent(x, 1),
+            lambda x: percent(x, 1) if x < float("inf") else "none",
             lambda x: plain(x, 4),
             lambda x: plain(x, 1),
             lambda x: plain(x, 1),
@@ -207,6 +219,7 @@ def _simulation(found: Simulation) -> Iterator[RenderableType]:
     check = found.summary.convergence
     verdict = "converged" if check.converged else f"not converged, take {check.paths_needed:,} paths"
     yield Text(f"± is the Monte Carlo error; worst {percent(check.error, 3)} ({check.worst}): {verdict}")
+    yield from (Text(note) for note in found.notes)
 
 
 def _gain(found: Figure) -> str:
@@ -220,7 +233,7 @@ def _ruin(findings: Findings) -> Iterator[RenderableType]:
     for title, odds, after in (
         ("Probability of a loss from today", found.ruin.loss, found.after.loss if found.after else None),
         ("Probability of a drawdown", found.ruin.drawdown, found.after.drawdown if found.after else None),
-        ("Probability of a drawdown, closed form of a Brownian motion", found.closed, None),
+        ("Probability of a drawdown, by the law of a Brownian motion", found.closed, None),
     ):
         yield _odds(title, odds, after, found.per_day)
     yield _depths("Largest drawdown by horizon, percentiles", found.ruin.max_drawdown, found.ruin.loss, found.per_day)
@@ -276,8 +289,11 @@ def _stresses(found: Stresses) -> Iterator[RenderableType]:
         if found.replays_after:
             later = found.replays_after[i].loss
             cells.append(UNKNOWN if later is None else percent(later))
-        again.add_row(past.crisis, *cells, Text("; ".join(f"{symbol}: {why}" for symbol, why in past.uncovered)))
+        again.add_row(past.crisis, *cells, percent(past.covered, 0))
     yield again
+    for past in found.replays:
+        for symbol, why in past.uncovered:
+            yield Text(f"  {past.crisis} does not cover {symbol}: {why}")
 
 
 def _cautions(findings: Findings) -> Iterator[Text]:
@@ -287,5 +303,5 @@ def _cautions(findings: Findings) -> Iterator[Text]:
     said += [f"{tail.method}: {warning}" for tail in findings.tails for warning in tail.warnings]
     for part in (findings.components, findings.ruin and findings.ruin.ruin.loss):
         said += list(part.warnings) if part else []
-    said += findings.simulation.notes if findings.simulation else ()
+    said += findings.simulation.summary.warnings if findings.simulation else ()
     yield from (Text(f"! {line}", "yellow") for line in dict.fromkeys(said))

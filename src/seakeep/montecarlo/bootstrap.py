@@ -124,7 +124,8 @@ def bootstrap(
     """Bootstrap of log returns (n,); `length` is n^(1/3) if not given, a whole number for `block`.
 
     Raises: NotEnoughHistory below 30 returns; DataError if they are not finite or do not vary; ValueError if the method
-    is none of the three, the length is not in 1 .. n, a start is not a row, or starts are given for anything but blocks that fit behind them.
+    is none of the three, the length is not in 1 .. n, a start is not a row, or starts are given for anything but blocks
+    that fit behind them.
     """
     sample = checked_returns(returns, 30)
     n = len(sample)

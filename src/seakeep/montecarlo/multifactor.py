@@ -3,8 +3,8 @@
 The log returns of a step are mean + B f + d e with standard normal f and e: a full covariance has B its Cholesky
 factor and no d, a factor model has few columns in B and the specific deviations d. With `nu` they are multivariate t
 of that many degrees, scaled to the same covariance, so assets crash together (t copula [1]_): each step draws one
-sqrt((nu - 2) / chi2) for all of them, as a polynomial in a normal (relative error below 3e-5, cut at one in a
-million: see `garch` for why). The portfolio is
+sqrt((nu - 2) / chi2) for all of them, as a polynomial in a normal (relative error below 3e-5) that is cut at one
+in a hundred thousand: without a cut the exponential of a Student t has no mean, with it VaR and CVaR keep theirs. The portfolio is
 bought at the start and held; what the weights leave is cash.
 
 .. [1] McNeil, Frey and Embrechts, "Quantitative Risk Management", Princeton 2015, chapters 6 and 7.
@@ -31,8 +31,8 @@ from seakeep.montecarlo.streams import LANES, exp_f32, fill_normals, seed_block
 
 __all__ = ["Multifactor", "asset_values", "fit_multifactor"]
 
-_SPAN, _DEGREE = 4.75, 16
-"""The normal behind the multiplier is cut at one in a million; degree of its polynomial."""
+_SPAN, _DEGREE = 4.265, 16
+"""The normal behind the multiplier is cut at one in a hundred thousand; degree of its polynomial."""
 
 
 class _Shape(NamedTuple):

@@ -83,8 +83,8 @@ def expected_variances(garch: Garch, next_variance: float, h: int, residuals: Fl
     variance[0], p = next_variance, garch.persistence
     for k in range(1, h):
         variance[k] = garch.omega + p * variance[k - 1]
-    unsettled = ("the persistence is not below 1: the forecast returns to no long-run level",) if p >= 1 else ()
-    return TermStructure(variance, unsettled)
+    unsettled = ("the persistence is not below 1: the forecast returns to no long-run level",)
+    return TermStructure(variance, () if garch.settles else unsettled)
 
 
 def _log_variances(garch: Garch, next_variance: float, h: int, residuals: Float64 | None) -> TermStructure:

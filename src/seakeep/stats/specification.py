@@ -55,15 +55,20 @@ class Garch(msgspec.Struct, frozen=True):
         return self.beta if self.model == "egarch" else self.alpha + 0.5 * self.gamma + self.beta
 
     @property
+    def settles(self) -> bool:
+        """Whether the variance returns to a long-run level: a persistence below 1 by more than rounding."""
+        return self.persistence < 1 - 1e-9
+
+    @property
     def half_life(self) -> float:
         """Bars until half of a deviation is gone; inf if it never is."""
         p = self.persistence
-        return math.log(0.5) / math.log(p) if 0 < p < 1 else (0.0 if p <= 0 else math.inf)
+        return 0.0 if p <= 0 else (math.log(0.5) / math.log(p) if self.settles else math.inf)
 
     @property
     def long_run_variance(self) -> float:
         """Unconditional variance of a bar's return; inf where it does not exist (persistence of 1; egarch with t)."""
-        if self.persistence > 1 - 1e-9 or (self.model == "egarch" and self.errors == "t"):
+        if not self.settles or (self.model == "egarch" and self.errors == "t"):
             return math.inf
         if self.model != "egarch":
             return self.omega / (1 - self.persistence)

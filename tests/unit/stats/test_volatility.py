@@ -64,6 +64,7 @@ def test_t_errors_on_a_series_whose_persistence_is_above_one(reference, series):
     bounded = fit_garch(returns, errors="t", presample="sample")
     assert bounded.params.persistence == pytest.approx(1, abs=1e-9)
     assert "the persistence is at its bound" in bounded.warnings
+    assert bounded.params.half_life == bounded.params.long_run_variance == math.inf
     assert "no long-run level" in bounded.forecast(2).warnings[0]
 
 
@@ -91,6 +92,7 @@ def test_hulls_updates_and_forecast(reference):
     garch = Garch(given_["omega"], given_["alpha"], given_["beta"])
     assert garch.update(given_["sigma_prev"] ** 2, given_["u_prev"]) == pytest.approx(expected["variance"], abs=1e-10)
     assert garch.long_run_variance == pytest.approx(expected["long_run_variance"], abs=1e-12)
+    assert garch.persistence**garch.half_life == pytest.approx(0.5)
     case = reference("garch", "hull_garch_forecast_sp500")
     given_, expected = case["inputs"], case["expected"]
     garch = Garch(given_["omega"], given_["alpha"], given_["beta"])
