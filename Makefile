@@ -13,7 +13,7 @@ CERTS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),--system-certs)
 INSTALL := $(BIN)/uv pip install --quiet $(CERTS) --python $(BIN)/python --compile-bytecode
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.test ## make .venv with everything the tests need
 

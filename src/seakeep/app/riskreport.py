@@ -11,6 +11,7 @@ from seakeep.app.risklevels import Asked, simulation
 from seakeep.backtest.riskfindings import Findings
 from seakeep.core.errors import SeakeepError
 from seakeep.montecarlo.scenarios import scenario
+from seakeep.risk.court import CourtSettings
 from seakeep.risk.limits import Limits
 from seakeep.stats.components import components, incremental
 from seakeep.stats.quantiles import checked_confidence
@@ -84,7 +85,7 @@ def full_report(desk: Desk, whole: Whole, advance: Callable[[int], None] = lambd
         components=first.components,
         incremental=first.incremental,
         correlations=first.correlations,
-        trial=part("the court", lambda: riskwork.court(desk, _COURT_BARS)),
+        trial=part("the court", lambda: riskwork.court(desk, CourtSettings(seed=asked.seed), _COURT_BARS)),
         volatility=part("volatility", lambda: riskwork.volatilities(desk, horizon, assets=False)) or (),
         simulation=part("the simulation", lambda: simulation(desk, asked)),
         ruin=part("ruin", lambda: riskwork.ruin(desk, _RUIN_DAYS, asked.paths, asked.seed, whole.limits)),

@@ -66,9 +66,8 @@ def tails(
     return tuple(found), tuple(refused)
 
 
-def court(desk: Desk, most: int | None = None, settings: CourtSettings | None = None) -> Trial:
+def court(desk: Desk, rules: CourtSettings, most: int | None = None) -> Trial:
     """The court over the book's returns, the last `most` of them at most, and its figures for the bar to come."""
-    rules = settings or CourtSettings()
     x = desk.outcome if most is None else desk.outcome[-most:]
     ruling, trials = hold_court(x, settings=rules)
     trusted = next(trial for trial in trials if trial.model == ruling.trusted)

@@ -59,13 +59,16 @@ def _level(frame: Frame, y: float, css: str) -> Markup:
 
 
 def loss_chart(edges: Float64, counts: Int64, marks: Sequence[tuple[str, float]]) -> Markup:
-    """How many paths end with which gain; `marks` are losses (positive fractions) to be named, VaR and CVaR."""
+    """How many paths end with which gain; `marks` are losses (positive fractions) to be named, VaR and CVaR.
+
+    The first and the last bar hold what lies beyond them too.
+    """
     frame = Frame(26, 214, float(edges[0]), float(edges[-1]), 0, float(counts.max()) * 1.06)
     bar = Markup('<rect class="bar {}" x="{:.3f}%" width="{:.3f}%" y="{:.1f}" height="{:.1f}"><title>{}</title></rect>')
-    total, worst = int(counts.sum()), max(loss for _, loss in marks) if marks else 0.0
+    total, tail = int(counts.sum()), min(loss for _, loss in marks)
     rows = [
         bar.format(
-            "down" if high <= -worst else "tail" if high <= 0 else "up",
+            "down" if low < -tail else "tail" if low < 0 else "up",
             frame.across(low) + 0.06,
             frame.across(high) - frame.across(low) - 0.12,
             frame.down(count),
@@ -81,16 +84,13 @@ def loss_chart(edges: Float64, counts: Int64, marks: Sequence[tuple[str, float]]
 
 
 def _mark(frame: Frame, name: str, loss: float, row: int) -> Markup:
+    """A line at the loss, named to the right of the first one and to the left of the next, which lies further out."""
     mark = Markup(
-        '<line class="mark" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>'
-        '<text class="value" x="{0:.2f}%" dx="{3}" y="{4}" text-anchor="{5}">{6} {7}</text>'
+        '<line class="mark" x1="{0:.2f}%" x2="{0:.2f}%" y1="4" y2="{1:.0f}"/>'
+        '<text class="value" x="{0:.2f}%" dx="{2}" y="12" text-anchor="{3}">{4} {5}</text>'
     )
-    right = row == 0
-    y = 12
-    end = frame.top + frame.height
-    return mark.format(
-        frame.across(-loss), 4, end, 6 if right else -6, y, "start" if right else "end", name, percent(loss, 1)
-    )
+    side = (-6, "end") if row else (6, "start")
+    return mark.format(frame.across(-loss), frame.top + frame.height, *side, name, percent(loss, 1))
 
 
 def components_chart(found: Components, symbols: Sequence[str]) -> Markup:

@@ -64,8 +64,15 @@ def render(findings: Findings) -> str:
         judged=list(_judged(findings.trial)) if findings.trial else [],
         tests=list(TESTS.values()),
         heat=_heat(findings.correlations) if findings.correlations else [],
-        held=[i for i, weight in enumerate(findings.measured.weights) if weight],
+        held=_held(findings),
     )
+
+
+def _held(findings: Findings) -> list[int]:
+    """Rows of the positions, those that carry most first."""
+    weights = findings.measured.weights
+    size = findings.components.cvar_component if findings.components else np.abs(weights)
+    return [int(i) for i in np.argsort(-size, kind="stable") if weights[i]]
 
 
 def _between(estimate: Estimate, digits: int = 2) -> str:
@@ -166,10 +173,14 @@ def _judged(trial: Trial) -> Iterator[Judged]:
             j.confidence,
             j.failures,
             j.expected,
-            tuple((notation.plain(j.p_value(test), 3), test in j.against) for test in TESTS),
+            tuple((_p_value(j.p_value(test)), test in j.against) for test in TESTS),
             j.mean_var,
             reasons[j.model],
         )
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else notation.plain(value, 3)
 
 
 def _heat(found: Correlations) -> list[list[Cell]]:

@@ -86,16 +86,15 @@ def _court(trial: Trial) -> Iterator[RenderableType]:
     table = _grid(
         f"The VaR court, {ruling.n:,} bars",
         "model",
-        "confidence",
-        "losses beyond",
-        "expected",
+        "level",
+        "beyond",
+        "due",
         "Kupiec",
-        "independence",
-        "duration",
+        "indep.",
+        "dur.",
         "DQ",
         "Z2",
-        "mean VaR",
-        right_from=2,
+        "VaR",
     )
     tests = ("kupiec", "independence", "weibull_duration", "dynamic_quantile", "z2")
     ranked = [name for name, _ in ruling.reasons]
@@ -108,7 +107,7 @@ def _court(trial: Trial) -> Iterator[RenderableType]:
                 percent(j.confidence, 0),
                 str(j.failures),
                 plain(j.expected, 1),
-                *(plain(j.p_value(test), 4) for test in tests),
+                *(plain(j.p_value(test), 3) for test in tests),
                 percent(j.mean_var),
             )
             for j in judged
@@ -148,7 +147,7 @@ def _components(findings: Findings) -> Iterator[RenderableType]:
     if found is None:
         return
     title = f"Which position carries it, {found.method}, {percent(found.confidence, 1)}"
-    table = _grid(title, "position", "weight", "VaR", "±", "CVaR", "±", "share of CVaR", "alone")
+    table = _grid(title, "position", "weight", "VaR", "±", "CVaR", "±", "share", "alone")
     columns = (found.weights, found.var_component, found.var_error, found.cvar_component, found.cvar_error)
     total = found.cvar.value
     rows = [
@@ -156,8 +155,7 @@ def _components(findings: Findings) -> Iterator[RenderableType]:
         for s, w, v, ve, c, ce, alone in zip(measured.symbols, *columns, found.standalone_var, strict=True)
         if w
     ]
-    book = (percent(found.var.value), _between(found.var), percent(total), _between(found.cvar), "100.0%", "")
-    yield _rows(table, iter([*rows, ("book", "", *book)]))
+    yield _rows(table, iter([*rows, ("book", "", percent(found.var.value), "", percent(total), "", "100.0%", "")]))
     change = findings.incremental
     if change is not None:
         yield Text(
@@ -178,23 +176,21 @@ def _correlations(findings: Findings) -> RenderableType:
 
 def _volatility(found: Volatility, measured: Measured) -> Table:
     ahead = next((m.ahead.bars for m in found.models if m.ahead), 1)
-    title = f"Volatility a year, {found.name}, {found.n:,} {measured.interval} returns"
-    names = ("model", "next bar", "±", f"next {ahead} bars", "±", "long run", "persistence", "half-life", "nu", "AIC")
-    table = _grid(title, *names)
+    title = f"Volatility a year, {found.name}, {found.n:,} {measured.interval} returns; * has the best AIC"
+    table = _grid(title, "model", "next bar", f"next {ahead}", "long run", "persists", "half-life", "nu")
+    forms: tuple[Callable[[float], str], ...] = (
+        lambda x: percent(x, 1) if x < float("inf") else "none",
+        lambda x: plain(x, 4),
+        lambda x: plain(x, 1),
+        lambda x: plain(x, 1),
+    )
     for model in found.models:
         if model.now is None or model.ahead is None:
             table.add_row(Text(model.model), Text(model.failed))
             continue
-        numbers = (model.long_run, model.persistence, model.half_life, model.nu, model.aic)
-        forms: tuple[Callable[[float], str], ...] = (
-            lambda x: percent(x, 1) if x < float("inf") else "none",
-            lambda x: plain(x, 4),
-            lambda x: plain(x, 1),
-            lambda x: plain(x, 1),
-            lambda x: plain(x, 1),
-        )
+        numbers = (model.long_run, model.persistence, model.half_life, model.nu)
         rest = ["" if x is None else form(x) for x, form in zip(numbers, forms, strict=True)]
-        levels = [percent(x, 1) for level in (model.now, model.ahead) for x in (level.value, level.error)]
+        levels = [f"{percent(x.value, 1)} ± {percent(x.error, 1)}" for x in (model.now, model.ahead)]
         table.add_row(Text(f"{model.model}{' *' if model.model == found.best else ''}"), *levels, *rest)
     return table
 
@@ -241,15 +237,12 @@ def _ruin(findings: Findings) -> Iterator[RenderableType]:
     pairs = (("daily loss", trips.daily_loss), ("drawdown", trips.drawdown), ("either", trips.either))
     said = ", ".join(f"{name} {percent(p.value, 1)} ({percent(p.low, 1)} to {percent(p.high, 1)})" for name, p in pairs)
     yield Text(f"the breaker trips within {trips.horizon} days: {said}", "bold")
-    curves = found.survivors.curves
-    start = found.survivors.curves.capitals
-    unit = findings.measured.quote if findings.measured.equity else "x today's equity"
-    ends = ", ".join(
-        f"{money(c)} {percent(v, 1)} ({percent(low, 1)} to {percent(high, 1)})"
-        for c, v, low, high in zip(start, curves.value[:, -1], curves.low[:, -1], curves.high[:, -1], strict=True)
-    )
-    days = curves.periods[-1] / found.per_day
-    yield Text(f"above {money(found.survivors.floor)} {unit} for {days:g} days, by capital: {ends}")
+    curves, unit = found.survivors.curves, findings.measured.quote if findings.measured.equity else "x today's equity"
+    days = f"{curves.periods[-1] / found.per_day:g} days"
+    table = _grid(f"Survival above {money(found.survivors.floor)} {unit}", "capital", days, "95% interval")
+    ends = zip(curves.capitals, curves.value[:, -1], curves.low[:, -1], curves.high[:, -1], strict=True)
+    rows = ((money(c), percent(v, 1), f"{percent(low, 1)} to {percent(high, 1)}") for c, v, low, high in ends)
+    yield _rows(table, rows)
 
 
 def _odds(title: str, odds: Odds, after: Odds | None, per_day: int) -> Table:
@@ -273,17 +266,20 @@ def _depths(title: str, found: Sequence[Percentiles], odds: Odds, per_day: int) 
 
 
 def _stresses(found: Stresses) -> Iterator[RenderableType]:
-    names = [p.symbol for p in found.losses[0].positions] if found.losses else []
     extra = ["with the order"] if found.after else []
-    table = _grid(f"Stress: loss of equity, betas to {found.market}", "stress", "loss", "95% interval", *extra, *names)
+    table = _grid(f"Stress: loss of equity, betas to {found.market}", "stress", "loss", "95% interval", *extra)
     for i, row in enumerate(found.losses):
         after = [percent(found.after[i].loss)] if found.after else []
-        parts = [percent(p.loss / row.equity) for p in row.positions]
-        table.add_row(row.stress, percent(row.loss), f"{percent(row.low)} to {percent(row.high)}", *after, *parts)
+        table.add_row(row.stress, percent(row.loss), f"{percent(row.low)} to {percent(row.high)}", *after)
     yield table
-    again = _grid(
-        "Crises over again, today's quantities", "crisis", "loss", "worst within a bar", *extra, "not covered"
-    )
+    names = [row.stress.replace("_", "\n", 1) for row in found.losses]
+    parts = _grid("By position, of equity", "position", *names)
+    for i, position in enumerate(found.losses[0].positions):
+        shares = (percent(row.positions[i].loss / row.equity) for row in found.losses)
+        parts.add_row(Text(position.symbol), *shares)
+    parts.add_row("cash", *(percent(row.cash_loss / row.equity) for row in found.losses))
+    yield parts
+    again = _grid("Crises over again, today's quantities", "crisis", "loss", "worst within a bar", *extra, "covered")
     for i, past in enumerate(found.replays):
         cells = [UNKNOWN if x is None else percent(x) for x in (past.loss, past.worst)]
         if found.replays_after:

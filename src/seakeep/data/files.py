@@ -5,27 +5,39 @@ from pathlib import Path
 
 from seakeep.core.errors import DataError
 
-__all__ = ["write_whole"]
+__all__ = ["replace_whole", "settle", "write_whole"]
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put `content` at `path` durably, making its folder if it is not there. Raises: DataError saying what to do."""
+def replace_whole(path: Path, content: bytes) -> None:
+    """Put `content` at `path` durably; the folder must be there. Raises: OSError, and nothing has changed."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        directory = os.open(path.parent, os.O_RDONLY)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    settle(path.parent)
+
+
+def settle(*folders: Path) -> None:
+    """Make the names in these folders durable."""
+    for folder in folders:
+        directory = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """As `replace_whole`, making the folder if it is not there. Raises: DataError saying what to do."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_whole(path, content)
     except OSError as error:
         remedy = "free some space or name another --userdir"
         raise DataError(f"cannot write {path}: {error.strerror}", remedy=remedy) from error

@@ -29,6 +29,7 @@ from seakeep.core.registry import nearest
 from seakeep.core.units import interval_ms, iso
 from seakeep.data import parts
 from seakeep.data.columns import SUFFIX, ColumnCopy
+from seakeep.data.files import replace_whole, settle
 from seakeep.data.universe import derive_instrument, folder_name
 
 __all__ = ["Entry", "ParquetStore", "Part"]
@@ -85,6 +86,8 @@ class ParquetStore:
             if fresh:
                 _commit(folder, frame.symbol, frame.interval, fresh)
             _sweep(folder)
+        if not self._rules(frame.symbol).exists():
+            self.set_instrument(derive_instrument(frame))
         return changed
 
     def read(
@@ -130,8 +133,11 @@ class ParquetStore:
         return found
 
     def instrument(self, symbol: str) -> Instrument:
-        """What was set, else derived from the newest stored bars. Raises: DataError if nothing is held of it."""
-        path = self.root / folder_name(symbol) / "instrument.json"
+        """What was set, else derived from the first bars that came in: later bars do not change the rules of a run.
+
+        Raises: DataError if nothing is held of it.
+        """
+        path = self._rules(symbol)
         if path.exists():
             instrument = _load(path, Instrument)
             if instrument.symbol != symbol:
@@ -142,10 +148,13 @@ class ParquetStore:
 
     def set_instrument(self, instrument: Instrument) -> None:
         """Keep the trading rules of a symbol. Raises: DataError if the disk is full."""
-        folder = self.root / folder_name(instrument.symbol)
-        with _explained(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            _replace(folder / "instrument.json", msgspec.json.format(msgspec.json.encode(instrument), indent=1))
+        path = self._rules(instrument.symbol)
+        with _explained(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_whole(path, msgspec.json.format(msgspec.json.encode(instrument), indent=1))
+
+    def _rules(self, symbol: str) -> Path:
+        return self.root / folder_name(symbol) / "instrument.json"
 
     def _folder(self, symbol: str, interval: str) -> Path:
         interval_ms(interval)
@@ -191,7 +200,7 @@ def _upsert(folder: Path, held: Entry | None, table: parts.Table) -> tuple[tuple
             name = f"{year}-{digest[:12]}.parquet"
             extras = tuple(n for n in parts.EXTRAS if n in merged.values)
             content = parts.encode(merged)
-            _replace(folder / name, content)
+            replace_whole(folder / name, content)
             first, last = int(merged.ts[0]), int(merged.ts[-1])
             known[year] = Part(year, name, len(merged.ts), first, last, digest, crc32(content), extras)
     return tuple(known[year] for year in sorted(known)) if total else (), total
@@ -200,7 +209,7 @@ def _upsert(folder: Path, held: Entry | None, table: parts.Table) -> tuple[tuple
 def _commit(folder: Path, symbol: str, interval: str, fresh: tuple[Part, ...]) -> None:
     digest = blake2b("".join(f"{p.year}:{p.hash};" for p in fresh).encode(), digest_size=20).hexdigest()
     entry = Entry(symbol, interval, digest, sum(p.rows for p in fresh), fresh[0].first, fresh[-1].last, fresh)
-    _replace(folder / _CATALOG, msgspec.json.format(msgspec.json.encode(entry), indent=1))
+    replace_whole(folder / _CATALOG, msgspec.json.format(msgspec.json.encode(entry), indent=1))
 
 
 def _sweep(folder: Path) -> None:
@@ -277,37 +286,12 @@ def _load(path: Path, kind: type[T]) -> T:
         raise DataError(f"{path} is damaged: {error}", remedy="remove that folder and import again") from None
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Put `content` at `path` durably: a crash at any byte leaves the old file or the new one."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _settle(path.parent)
-
-
-def _settle(*folders: Path) -> None:
-    """Make the names in these folders durable."""
-    for folder in folders:
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One writer per partition; the kernel drops the lock when its holder dies."""
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _settle(folder.parent, folder.parent.parent)
+        settle(folder.parent, folder.parent.parent)
     with (folder / _LOCK).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

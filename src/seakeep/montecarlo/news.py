@@ -19,7 +19,7 @@ import numpy as np
 from numba import float32, prange
 from numpy.typing import ArrayLike
 
-from seakeep.core.errors import DataError, NotEnoughHistory
+from seakeep.core.errors import ConvergenceError, DataError, NotEnoughHistory
 from seakeep.core.jit import FUSED, kernel
 from seakeep.core.market import Float64, Int64, NewsItem
 from seakeep.core.units import interval_ms
@@ -189,8 +189,8 @@ def fit_news(
 
     A jump is a return further from the median than `threshold` robust deviations (1.4826 x the median absolute one).
 
-    Raises: NotEnoughHistory below 250 returns or 8 jumps; DataError if returns or news do not vary; ValueError if
-    lengths differ.
+    Raises: NotEnoughHistory below 250 returns or 8 jumps; DataError if returns or news do not vary; ConvergenceError if
+    the odds do not settle; ValueError if lengths differ.
     """
     sample = checked_returns(returns, 250)
     centre = float(np.median(sample))
@@ -259,6 +259,8 @@ def _logistic(table: Float64, hit: Any) -> tuple[tuple[float, float, float], lis
         beta = beta + step
         if np.abs(step).max() < 1e-10:
             break
+    else:
+        raise ConvergenceError("the odds of a jump did not settle in 50 steps", value=beta.tolist())
     base, by_attention, by_tone = beta.tolist()
     return (base, by_attention, by_tone), np.sqrt(np.diag(np.linalg.inv(curve))).tolist()
 

@@ -4,8 +4,8 @@ Paths are cut into blocks of `LANES`; block b owns its own stream, so the answer
 threads, and any block can be replayed alone. The default stream is Philox4x32-10 [1]_ with counter (lane, block,
 step, purpose) and the seed as key; `fast` is xoshiro128++ [2]_, its state seeded per block by SplitMix64. Normals are
 Box-Muller in float32 (tails to 5.9 sigma), Student t by Bailey's polar method [3]_ (cut at one in a million); log, exp,
-sine and cosine are polynomials, which is what lets a loop over the lanes be vectorised. `normals` is the same stream in NumPy and
-float64. The `source` of a kernel is a `Source`, or any named tuple with its fields.
+sine and cosine are polynomials, which is what lets a loop over the lanes be vectorised. `normals` is the same stream
+in NumPy and float64. The `source` of a kernel is a `Source`, or any named tuple with its fields.
 
 .. [1] Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 .. [2] Blackman and Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS 47 (2021).

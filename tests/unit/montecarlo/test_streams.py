@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from seakeep.core.jit import FUSED, kernel
 from seakeep.montecarlo import streams
 from seakeep.montecarlo.streams import (
     LANES,
@@ -116,3 +117,10 @@ def test_polynomials_are_as_good_as_float32() -> None:
     assert np.abs(error / np.maximum(1, np.abs(np.log(x)))).max() < 2e-7
     y = np.linspace(-80, 80, 20_001).astype(np.float32)
     assert np.abs(over(streams.exp_f32, y, np.empty_like(y)) / np.exp(y.astype(float)) - 1).max() < 3e-7
+
+
+def test_a_kernel_keeps_its_twin_and_refuses_flags_that_reorder_sums() -> None:
+    doubled = kernel(fastmath=FUSED)(lambda x: 2 * x)
+    assert doubled(1.5) == doubled.py_func(1.5) == 3.0
+    with pytest.raises(ValueError, match="reassoc"):
+        kernel(fastmath=frozenset({"reassoc"}))

@@ -268,7 +268,7 @@ def var_backtest(
         raise ConfigError(f"--{first['loc'][0]}: {first['msg']}", value=first["input"]) from None
     named = Named(portfolio, run, symbols, weights, equity)
     desk = _desk(named, Bars(interval, timerange, None), userdir, database_url)
-    _answer(Findings(measured=desk.measured, trial=court(desk, settings=rules)), html, as_json=as_json)
+    _answer(Findings(measured=desk.measured, trial=court(desk, rules)), html, as_json=as_json)
 
 
 def volatility(
