@@ -113,7 +113,7 @@ def correlations(desk: Desk) -> Correlations | None:
 def volatilities(desk: Desk, bars: int, *, assets: bool = True) -> tuple[Volatility, ...]:
     """Every model on the log returns of the book and, if wanted, of each of its assets."""
     series = {"book": log_outcome(desk)}
-    if assets:
+    if assets and not (len(desk.measured.symbols) == 1 and desk.measured.weights[0] == 1):
         series |= dict(zip(desk.measured.symbols, np.log1p(desk.table).T, strict=True))
     step = interval_ms(desk.measured.interval)
     return tuple(_volatility(name, np.ascontiguousarray(x), bars, step) for name, x in series.items())

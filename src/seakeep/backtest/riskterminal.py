@@ -42,10 +42,17 @@ def risk_tables(findings: Findings) -> tuple[RenderableType, ...]:
     return (*parts, *_cautions(findings))
 
 
-def _grid(title: str, *columns: str, right_from: int = 1) -> Table:
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+def _grid(title: str, *columns: str, padding: int = 1) -> Table:
+    table = Table(
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, padding),
+    )
     for i, name in enumerate(columns):
-        table.add_column(name, justify="right" if i >= right_from else "left", no_wrap=True)
+        table.add_column(name, justify="right" if i else "left", no_wrap=True)
     return table
 
 
@@ -95,6 +102,7 @@ def _court(trial: Trial) -> Iterator[RenderableType]:
         "DQ",
         "Z2",
         "VaR",
+        padding=0,
     )
     tests = ("kupiec", "independence", "weibull_duration", "dynamic_quantile", "z2")
     ranked = [name for name, _ in ruling.reasons]
@@ -249,12 +257,12 @@ def _odds(title: str, odds: Odds, after: Odds | None, per_day: int) -> Table:
     table = _grid(title, "within", *(f"{percent(level, 0)} or more" for level in odds.levels))
     for i, horizon in enumerate(odds.horizons):
         cells = [
-            f"{percent(v, 1)} ({percent(low, 1)} to {percent(high, 1)})"
+            f"{percent(v, 1)}\n{percent(low, 1)} to {percent(high, 1)}"
             for v, low, high in zip(odds.value[i], odds.low[i], odds.high[i], strict=True)
         ]
         table.add_row(f"{horizon / per_day:g} days", *cells)
         if after is not None:
-            table.add_row("  with the order", *(percent(v, 1) for v in after.value[i]))
+            table.add_row("with order", *(percent(v, 1) for v in after.value[i]))
     return table
 
 
