@@ -38,7 +38,7 @@ for kill in range(kills):
     assert os.waitpid(child, 0)[1] == signal.SIGKILL, "the import died by itself"
     held = store.read("BTC/USDT", "1h")
     strays = {p.name for p in root.rglob("*.*")} - {p.file for p in store.entries()[0].parts}
-    print(len(held), *sorted(set(held.close.tolist())), "torn" if strays - {"catalog.json", ".lock"} else "clean")
+    print(len(held), *sorted(set(held.close.tolist())), "torn" if strays - {"catalog.json", "instrument.json", ".lock"} else "clean")
 """
 
 
@@ -64,6 +64,6 @@ def test_the_store_is_whole_after_every_kill_and_the_next_import_clears_what_was
 
     last = files[0] if store.read("BTC/USDT", "1h").close[0] == 20.0 else files[1]
     assert import_file(store, last, ImportOptions()).written == HOURS
-    kept = {p.file for p in store.entries()[0].parts} | {"catalog.json", ".lock"}
+    kept = {p.file for p in store.entries()[0].parts} | {"catalog.json", "instrument.json", ".lock"}
     assert {p.name for p in root.rglob("*.*")} == kept
     assert np.array_equal(np.diff(store.read("BTC/USDT", "1h").ts), np.full(HOURS - 1, HOUR_MS))

@@ -115,9 +115,10 @@ def _strategy(settings: Settings) -> Strategy:
             f"{name} is not a class of Strategy with a score", remedy="see one with: seakeep new-strategy"
         )
     strategy = build(STRATEGIES, name, settings.strategy.params)
-    if isinstance(strategy.features, str):
-        remedy = f'write features = ("{strategy.features}",)'
-        raise ConfigError(f"the features of {name} must be a tuple of specs", value=strategy.features, remedy=remedy)
+    features: object = strategy.features
+    if isinstance(features, str):
+        remedy = f'write features = ("{features}",)'
+        raise ConfigError(f"the features of {name} must be a tuple of specs", value=features, remedy=remedy)
     return strategy
 
 

@@ -137,13 +137,14 @@ def parse_order(text: str, quote: str) -> tuple[str, float]:
 
     Raises: ConfigError if it cannot be read or is zero.
     """
-    symbol, _, share = text.strip().rpartition(":")
+    symbol, colon, share = text.strip().rpartition(":")
+    remedy = "write BTC/USDT:0.05 for 5 % of equity more"
+    if not colon or "/" not in symbol:
+        raise ConfigError("--candidate must be a symbol and a share of equity", value=text, remedy=remedy)
     _check_symbol("--candidate", symbol, quote)
     weight = _float("--candidate", share)
     if not weight or abs(weight) > _MOST_GROSS:
-        raise ConfigError(
-            "--candidate must be a share of equity", value=text, remedy="write BTC/USDT:0.05 for 5 % more"
-        )
+        raise ConfigError("--candidate must be a share of equity", value=text, remedy=remedy)
     return symbol, weight
 
 
@@ -182,7 +183,8 @@ def _float(name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    _check_number(name, value if math.isfinite(value) else math.nan)
+    if not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number", value=text.strip(), remedy="correct it")
     return value
 
 
@@ -204,6 +206,11 @@ def _json(text: str, source: str) -> _File:
 
 
 def _file(tree: object, source: str) -> _File:
+    amounts = [tree.get(kind) for kind in ("quantities", "weights")] if isinstance(tree, dict) else []
+    for named in amounts:
+        for symbol, amount in named.items() if isinstance(named, dict) else ():
+            if not isinstance(amount, int | float) or isinstance(amount, bool):
+                raise ConfigError(f"{source}: the amount of {symbol} must be a number", value=amount, remedy=_FORMS)
     try:
         return msgspec.convert(tree, _File)
     except (msgspec.ValidationError, OverflowError) as error:

@@ -77,12 +77,12 @@ class Desk:
             raise ConfigError("bars must divide a day", value=self.measured.interval, remedy="use 1d or 1h")
         return DAY_MS // length
 
-    def bars(self, days: float) -> int:
-        """That many days in bars. Raises: ConfigError unless they are a whole number, at least one."""
+    def bars(self, days: float, name: str = "--horizon") -> int:
+        """That many days, said by the option `name`, in bars. Raises: ConfigError unless they are a whole number."""
         count = days * DAY_MS / interval_ms(self.measured.interval)
         if not (math.isfinite(count) and count >= 1 and abs(count - round(count)) < 1e-9):
             remedy = f"a horizon is a whole number of {self.measured.interval} bars"
-            raise ConfigError("--horizon does not fit the interval", value=days, remedy=remedy)
+            raise ConfigError(f"{name} does not fit the interval", value=days, remedy=remedy)
         return round(count)
 
 

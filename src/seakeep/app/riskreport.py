@@ -44,7 +44,7 @@ def tail_report(desk: Desk, whole: Whole) -> Findings:
     """
     asked = whole.simulated
     level = checked_confidence(asked.confidence)
-    bars = desk.bars(whole.days)
+    bars = desk.bars(whole.days, "--var-horizon")
     found, refused = riskwork.tails(desk, level, bars, whole.scaling if bars > 1 else None, asked.seed)
     measured, order = desk.measured, desk.order
     return Findings(

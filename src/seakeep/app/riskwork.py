@@ -17,7 +17,7 @@ from seakeep.backtest.riskfindings import (
     Volatility,
     VolatilityModel,
 )
-from seakeep.core.errors import ConvergenceError, DataError, SeakeepError
+from seakeep.core.errors import ConfigError, ConvergenceError, DataError, SeakeepError
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import YEAR_MS, interval_ms
 from seakeep.risk.candidates import CANDIDATES
@@ -160,6 +160,9 @@ def _described(kind: str, fit: GarchFit, bars: int, year: float) -> VolatilityMo
 def ruin(desk: Desk, days: int, paths: int, seed: int, limits: Limits, floor: float = 0.5) -> RuinOdds:
     """Odds of loss, drawdown, survival and of the breaker over up to `days`; `floor` is the share of today's equity
     below which the book counts as ruined."""
+    if not 0 <= floor < _CAPITALS.min():
+        remedy = f"write 0.5; capitals from {_CAPITALS.min():g} of today's equity on are followed"
+        raise ConfigError(f"--floor must be at least 0 and below {_CAPITALS.min():g}", value=floor, remedy=remedy)
     per_day, after = desk.per_day(), desk.after()
     asked = sorted({day for day in (30, 90) if day < days} | {days})
     params = RuinParams(
