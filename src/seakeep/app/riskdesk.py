@@ -16,9 +16,10 @@ from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory
 from seakeep.core.market import BarFrame, Float64, Int64
 from seakeep.core.units import DAY_MS, interval_ms, iso, parse_timerange
 from seakeep.data.store import ParquetStore
+from seakeep.features.resampling import resample
 from seakeep.stats.returns import simple_returns
 
-__all__ = ["Desk", "History", "open_desk"]
+__all__ = ["Desk", "History", "open_desk", "stored_bars"]
 
 MIN_RETURNS = 50
 _STALE_MS = 2 * DAY_MS
@@ -95,7 +96,7 @@ def open_desk(held: Holdings, history: History) -> Desk:
     order = None if history.candidate is None else Order(*parse_order(history.candidate, held.quote))
     symbols = tuple(sorted({*held.symbols, *([order.symbol] if order else [])}))
     start, end = parse_timerange(history.timerange) if history.timerange else (None, None)
-    frames = {symbol: store.read(symbol, history.interval, start, end) for symbol in symbols}
+    frames = {symbol: stored_bars(store, symbol, history.interval, start, end) for symbol in symbols}
     rows = _common([frames[symbol] for symbol in symbols])
     closes = np.column_stack([frames[symbol].close[row] for symbol, row in zip(symbols, rows, strict=True)])
     _check_prices(symbols, closes)
@@ -125,6 +126,23 @@ def open_desk(held: Holdings, history: History) -> Desk:
         cautions=cautions,
     )
     return Desk(measured, table, opened[1:][follows], frames, store, held.drawdown)
+
+
+def stored_bars(
+    store: ParquetStore, symbol: str, interval: str, start: int | None = None, end: int | None = None
+) -> BarFrame:
+    """Bars that open in [start, end): those held at the interval, else made of the longest that divide it.
+
+    Raises: DataError if nothing is held that could make them.
+    """
+    wanted, held = interval_ms(interval), {entry.interval for entry in store.held(symbol)}
+    finer = [name for name in held if wanted % interval_ms(name) == 0]
+    if interval in held or not finer:
+        return store.read(symbol, interval, start, end)
+    bars = resample(store.read(symbol, max(finer, key=interval_ms), start, end), interval)
+    if not len(bars):
+        raise DataError(f"no whole {interval} bar of this symbol", value=symbol, remedy="widen --timerange")
+    return bars
 
 
 def _common(frames: Sequence[BarFrame]) -> list[Int64]:

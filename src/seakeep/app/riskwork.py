@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from seakeep.app.riskdesk import Desk
+from seakeep.app.riskdesk import Desk, stored_bars
 from seakeep.backtest.riskfindings import (
     Correlations,
     Level,
@@ -195,7 +195,7 @@ def stresses(desk: Desk, market: str | None) -> Stresses:
     measured = desk.measured
     driver = market or f"BTC/{measured.quote}"
     symbols = sorted({*measured.symbols, driver})
-    stored = {symbol: desk.store.read(symbol, "1d") for symbol in symbols}
+    stored = {symbol: stored_bars(desk.store, symbol, "1d") for symbol in symbols}
     first, last = int(desk.opened[0]), int(desk.opened[-1]) + 1
     known = estimate_market({symbol: frame.between(first, last) for symbol, frame in stored.items()}, driver)
     books, after = [_stressed(desk)], desk.after()
