@@ -12,6 +12,11 @@ BIN := .venv/bin
 CERTS := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),--system-certs)
 INSTALL := $(BIN)/uv pip install --quiet $(CERTS) --python $(BIN)/python --compile-bytecode
 
+# Numba's cache looks at a kernel's own file only, not at the kernels it calls: what is older than the newest file that
+# holds kernels is compiled again.
+DROP_STALE_KERNELS := newest=$$(grep -rlE 'jit|compiled' --include='*.py' src | xargs ls -t | head -1); \
+	find src -name '*.nb[ic]' ! -newer "$$newest" -delete
+
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -21,6 +26,7 @@ demo: .venv/.core ## a trading day, end to end, offline: generate, trade, report
 	$(BIN)/seakeep demo
 
 test: check ## lint, types, contracts and the whole test suite
+	@$(DROP_STALE_KERNELS)
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-slow: .venv/.test ## the longer checks that `make test` leaves out
@@ -33,6 +39,7 @@ check: .venv/.test ## lint, format, types and import contracts only
 	$(BIN)/lint-imports
 
 bench: .venv/.test ## run every benchmark; each prints its own ratios
+	@$(DROP_STALE_KERNELS)
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 docs: .venv/.test ## write the command reference from the command line itself, then check every page

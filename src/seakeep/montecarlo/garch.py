@@ -50,25 +50,24 @@ class GarchParams(msgspec.Struct, frozen=True):
         return self.omega / rest if rest > 0 else math.inf
 
 
-@kernel(fastmath=FUSED)
+@kernel(fastmath=FUSED, inline=True)
 def _vary(coefficients: Any, z: Any, variance: Any) -> None:
     """Turn four standard errors of each lane into log returns, moving its variance along."""
     mu, omega, alpha, beta = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
     z0, z1, z2, z3, unit = z[0], z[1], z[2], z[3], coefficients[4]
     for j in range(LANES):
-        h = variance[j]
-        e = math.sqrt(h) * (unit * z0[j])
-        z0[j] = mu + e
-        h = omega + alpha * (e * e) + beta * h
-        e = math.sqrt(h) * (unit * z1[j])
-        z1[j] = mu + e
-        h = omega + alpha * (e * e) + beta * h
-        e = math.sqrt(h) * (unit * z2[j])
-        z2[j] = mu + e
-        h = omega + alpha * (e * e) + beta * h
-        e = math.sqrt(h) * (unit * z3[j])
-        z3[j] = mu + e
-        variance[j] = omega + alpha * (e * e) + beta * h
+        h, w = variance[j], unit * z0[j]
+        z0[j] = mu + math.sqrt(h) * w
+        h = omega + (alpha * (w * w) + beta) * h
+        w = unit * z1[j]
+        z1[j] = mu + math.sqrt(h) * w
+        h = omega + (alpha * (w * w) + beta) * h
+        w = unit * z2[j]
+        z2[j] = mu + math.sqrt(h) * w
+        h = omega + (alpha * (w * w) + beta) * h
+        w = unit * z3[j]
+        z3[j] = mu + math.sqrt(h) * w
+        variance[j] = omega + (alpha * (w * w) + beta) * h
 
 
 @kernel

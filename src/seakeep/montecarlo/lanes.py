@@ -78,7 +78,7 @@ def open_lanes(start: Any) -> Any:
     return state
 
 
-@kernel(fastmath=FUSED)
+@kernel(fastmath=FUSED, inline=True)
 def _four(tilt: Any, factor: Any, pull: Any, t: Any, r: Any, state: Any) -> None:
     """Four steps in one pass over the lanes."""
     x, low, peak, drop = state[_X], state[_LOW], state[_PEAK], state[_DROP]

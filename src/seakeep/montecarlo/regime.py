@@ -10,69 +10,90 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import float32, prange
-from numpy.typing import ArrayLike
+from numba import prange, uint32
+from numpy.typing import ArrayLike, NDArray
 
 from seakeep.core.jit import FUSED, kernel
 from seakeep.core.market import Float64
+from seakeep.montecarlo.bits import as_int, shr32
 from seakeep.montecarlo.chain import Chain, fit_chain
 from seakeep.montecarlo.lanes import Job, follow, open_lanes, settle
 from seakeep.montecarlo.sample import checked_returns
-from seakeep.montecarlo.streams import LANES, fill_normals, fill_words, seed_block, unit_f32
+from seakeep.montecarlo.streams import LANES, fill_normals, fill_words, seed_block
 
 __all__ = ["Regimes", "fit_regimes"]
 
 
+@kernel(inline=True)
+def _number(word: Any) -> Any:
+    """The upper 24 bits of a word, the whole number its uniform is made of."""
+    return as_int(shr32(word, uint32(8)))
+
+
 @kernel(fastmath=FUSED, inline=True)
-def _pick(state: Any, a: Any, b: Any, c: Any) -> Any:
-    return a if state == float32(0.0) else (b if state == float32(1.0) else c)
+def _switch(table: Any, limit: Any, words: Any, z: Any, below: Any) -> None:
+    """Move each lane's regime by a word, and turn its standard normal into that regime's log return: four steps.
 
-
-@kernel(fastmath=FUSED)
-def _switch(table: Any, words: Any, z: Any, state: Any) -> None:
-    """Move each lane's regime by one word, and turn its standard normal into that regime's log return.
-
-    `table` (4, 3): by regime, mean, deviation and the two thresholds of its row of transitions.
+    `table` (2, 3) mean and deviation by regime; `limit` (2, 3) the numbers below which a lane of a regime moves to the
+    first, and to one of the first two. A lane's regime is kept as its column of `limit`, in `below` (2, LANES).
     """
     m0, m1, m2 = table[0, 0], table[0, 1], table[0, 2]
     s0, s1, s2 = table[1, 0], table[1, 1], table[1, 2]
-    a0, a1, a2 = table[2, 0], table[2, 1], table[2, 2]
-    b0, b1, b2 = table[3, 0], table[3, 1], table[3, 2]
-    zero, one, two = float32(0.0), float32(1.0), float32(2.0)
+    a0, a1, a2 = limit[0, 0], limit[0, 1], limit[0, 2]
+    b0, b1, b2 = limit[1, 0], limit[1, 1], limit[1, 2]
     for j in range(LANES):
-        u, s = unit_f32(words[j]), state[j]
-        s = zero if u <= _pick(s, a0, a1, a2) else (one if u <= _pick(s, b0, b1, b2) else two)
-        state[j] = s
-        z[j] = _pick(s, m0, m1, m2) + _pick(s, s0, s1, s2) * z[j]
-
-
-@kernel(fastmath=FUSED)
-def _begin(start: Any, words: Any, state: Any) -> None:
-    """Draw the regime of each lane at the start."""
-    for j in range(LANES):
-        u = unit_f32(words[j])
-        state[j] = float32(0.0) if u <= start[0] else (float32(1.0) if u <= start[1] else float32(2.0))
+        a, b = below[0, j], below[1, j]
+        for k in range(4):
+            u = _number(words[k, j])
+            first, early = u < a, u < b
+            a = a0 if first else (a1 if early else a2)
+            b = b0 if first else (b1 if early else b2)
+            mean, deviation = m0 if first else (m1 if early else m2), s0 if first else (s1 if early else s2)
+            z[k, j] = mean + deviation * z[k, j]
+        below[0, j], below[1, j] = a, b
 
 
 @kernel
-def _block(job: Any, table: Any, start: Any, b: Any) -> None:
+def _begin(start: Any, limit: Any, words: Any, below: Any) -> None:
+    """Draw the regime of each lane at the start."""
+    for j in range(LANES):
+        u = _number(words[j])
+        regime = 0 if u < start[0] else (1 if u < start[1] else 2)
+        below[0, j], below[1, j] = limit[0, regime], limit[1, regime]
+
+
+@kernel
+def _block(job: Any, table: Any, limit: Any, start: Any, b: Any) -> None:
     stream, z, paths = seed_block(job, job.first + b), np.empty((4, LANES), np.float32), open_lanes(0.0)
-    words, state = np.empty((4, LANES), np.uint32), np.empty(LANES, np.float32)
+    words, below = np.empty((4, LANES), np.uint32), np.empty((2, LANES), np.int32)
     fill_words(job, job.first + b, 0, 2, stream, words)
-    _begin(start, words[0], state)
+    _begin(start, limit, words[0], below)
     for t in range(0, job.steps, 4):
         fill_normals(job, job.first + b, t, stream, z)
         fill_words(job, job.first + b, t, 1, stream, words)
-        for k in range(4):
-            _switch(table, words[k], z[k], state)
+        _switch(table, limit, words, z, below)
         follow(job, t, b * LANES, z, paths)
     settle(job, b * LANES, paths)
 
 
 @kernel(parallel=True)
-def _blocks(job: Any, table: Any, start: Any, blocks: Any) -> None:
+def _blocks(job: Any, table: Any, limit: Any, start: Any, blocks: Any) -> None:
     for b in prange(blocks):
-        _block(job, table, start, b)
+        _block(job, table, limit, start, b)
+
+
+def _numbers(chances: Float64) -> NDArray[np.int32]:
+    """How many of the 2^24 numbers of a word make a uniform that is not above each chance: `unit_f32` undone.
+
+    >>> _numbers(np.array([0.0, 0.25, 1.0]))
+    array([       0,  4194304, 16777216], dtype=int32)
+    """
+    found = np.zeros(chances.shape, np.int64)
+    for bit in range(24, -1, -1):
+        more = found + 2**bit
+        uniform = ((2 * more - 1) / 2**25).astype(np.float32)
+        found = np.where((more <= 2**24) & (uniform <= chances.astype(np.float32)), more, found)
+    return found.astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,14 +140,13 @@ class Regimes:
 
     def launch(self, job: Job, blocks: int) -> None:
         """Simulate `blocks` blocks as `job` says."""
-        table = np.zeros((4, 3), np.float32)
-        k = len(self.mean)
+        table, chances, k = np.zeros((2, 3), np.float32), np.ones((2, 3)), len(self.mean)
         table[0, :k], table[1, :k] = self.mean, self.sd
-        table[2:, :k] = np.cumsum(self.transition, axis=1)[:, :2].T
-        start = np.cumsum(self.now)[:2].astype(np.float32)
+        chances[:, :k] = np.cumsum(self.transition, axis=1)[:, :2].T
+        start = np.cumsum(self.now)[:2]
         if k == 2:
-            table[3], start[1] = 2.0, 2.0
-        _blocks(job, table, start, blocks)
+            chances[1], start[1] = 1.0, 1.0
+        _blocks(job, table, _numbers(chances), _numbers(start), blocks)
 
 
 def fit_regimes(returns: ArrayLike, states: int = 2, interval: str = "1d") -> tuple[Regimes, Chain]:

@@ -194,21 +194,16 @@ def seed_block(source: Any, block: Any) -> Any:
     return state
 
 
-@kernel
-def _advance(state: Any, words: Any, width: Any) -> None:
-    """Next word of the fast stream for each of the first lanes."""
-    for j in range(width):
-        word, a, b, c, d = _xoshiro(state[0, j], state[1, j], state[2, j], state[3, j])
-        words[j], state[0, j], state[1, j], state[2, j], state[3, j] = word, a, b, c, d
-
-
-@kernel
+@kernel(inline=True)
 def fill_words(source: Any, block: Any, step: Any, purpose: Any, state: Any, words: Any) -> None:
     """Four words per lane into `words` (4, LANES) uint32; mirrored lanes get the complement, which is 1 - u."""
     width = LANES // 2 if source.mirror else LANES
     if source.fast:
-        for i in range(4):
-            _advance(state, words[i], width)
+        for j in range(width):
+            words[0, j], a, b, c, d = _xoshiro(state[0, j], state[1, j], state[2, j], state[3, j])
+            words[1, j], a, b, c, d = _xoshiro(a, b, c, d)
+            words[2, j], a, b, c, d = _xoshiro(a, b, c, d)
+            words[3, j], state[0, j], state[1, j], state[2, j], state[3, j] = _xoshiro(a, b, c, d)
     else:
         k0, k1 = uint32(source.seed), uint32(source.seed >> uint64(32))
         b, t, p = uint32(block), uint32(step), uint32(purpose)
@@ -220,17 +215,19 @@ def fill_words(source: Any, block: Any, step: Any, purpose: Any, state: Any, wor
                 words[i, width + j] = xor32(words[i, j], uint32(0xFFFFFFFF))
 
 
-@kernel(fastmath=FUSED)
+@kernel(fastmath=FUSED, inline=True)
 def fill_normals(source: Any, block: Any, step: Any, state: Any, z: Any) -> None:
     """Four standard normals per lane into `z` (4, LANES) float32: steps step .. step + 3; mirrored lanes get -z."""
     width = LANES // 2 if source.mirror else LANES
     if source.fast:
-        for i in range(0, 4, 2):
-            for j in range(width):
-                u, a, b, c, d = _xoshiro(state[0, j], state[1, j], state[2, j], state[3, j])
-                v, a, b, c, d = _xoshiro(a, b, c, d)
-                state[0, j], state[1, j], state[2, j], state[3, j] = a, b, c, d
-                z[i, j], z[i + 1, j] = _box_muller(u, v)
+        for j in range(width):
+            u, a, b, c, d = _xoshiro(state[0, j], state[1, j], state[2, j], state[3, j])
+            v, a, b, c, d = _xoshiro(a, b, c, d)
+            z[0, j], z[1, j] = _box_muller(u, v)
+            u, a, b, c, d = _xoshiro(a, b, c, d)
+            v, a, b, c, d = _xoshiro(a, b, c, d)
+            z[2, j], z[3, j] = _box_muller(u, v)
+            state[0, j], state[1, j], state[2, j], state[3, j] = a, b, c, d
     else:
         k0, k1 = uint32(source.seed), uint32(source.seed >> uint64(32))
         b, t = uint32(block), uint32(step)
@@ -244,7 +241,7 @@ def fill_normals(source: Any, block: Any, step: Any, state: Any, z: Any) -> None
                 z[i, width + j] = -z[i, j]
 
 
-@kernel(fastmath=FUSED)
+@kernel(fastmath=FUSED, inline=True)
 def fill_students(source: Any, block: Any, step: Any, state: Any, words: Any, nu: Any, z: Any) -> None:
     """Four Student t per lane (not scaled to unit variance) into `z` (4, LANES); `words` (4, LANES) is scratch."""
     width = LANES // 2 if source.mirror else LANES
