@@ -219,29 +219,17 @@ def fill_words(source: Any, block: Any, step: Any, purpose: Any, state: Any, wor
 def fill_normals(source: Any, block: Any, step: Any, state: Any, z: Any) -> None:
     """Four standard normals per lane into `z` (4, LANES) float32: steps step .. step + 3; mirrored lanes get -z."""
     width = LANES // 2 if source.mirror else LANES
-    if source.fast:
-        for j in range(width):
-            u, a, b, c, d = _xoshiro(state[0, j], state[1, j], state[2, j], state[3, j])
-            v, a, b, c, d = _xoshiro(a, b, c, d)
-            z[0, j], z[1, j] = _box_muller(u, v)
-            u, a, b, c, d = _xoshiro(a, b, c, d)
-            v, a, b, c, d = _xoshiro(a, b, c, d)
-            z[2, j], z[3, j] = _box_muller(u, v)
-            state[0, j], state[1, j], state[2, j], state[3, j] = a, b, c, d
-    else:
-        k0, k1 = uint32(source.seed), uint32(source.seed >> uint64(32))
-        b, t = uint32(block), uint32(step)
-        for j in range(width):
-            c0, c1, c2, c3 = philox(uint32(j), b, t, uint32(0), k0, k1)
-            z[0, j], z[1, j] = _box_muller(c0, c1)
-            z[2, j], z[3, j] = _box_muller(c2, c3)
+    fill_words(source, block, step, 0, state, z.view(np.uint32))
+    for j in range(width):
+        z[0, j], z[1, j] = _box_muller(as_word(z[0, j]), as_word(z[1, j]))
+        z[2, j], z[3, j] = _box_muller(as_word(z[2, j]), as_word(z[3, j]))
     if source.mirror:
         for i in range(4):
             for j in range(width):
                 z[i, width + j] = -z[i, j]
 
 
-@kernel(fastmath=FUSED, inline=True)
+@kernel(fastmath=FUSED)
 def fill_students(source: Any, block: Any, step: Any, state: Any, words: Any, nu: Any, z: Any) -> None:
     """Four Student t per lane (not scaled to unit variance) into `z` (4, LANES); `words` (4, LANES) is scratch."""
     width = LANES // 2 if source.mirror else LANES

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seakeep.core.errors import DataError
 from seakeep.core.market import Float64, Int64
 
 __all__ = ["Drawdowns", "cumulative_returns", "drawdown", "drawdowns", "log_returns", "max_drawdown", "simple_returns"]
@@ -19,7 +20,14 @@ def simple_returns(prices: Float64) -> Float64:
 
 
 def log_returns(prices: Float64) -> Float64:
-    """Log of each price over the one before: (n,) positive prices to (n - 1,); they add up over time."""
+    """Log of each price over the one before: (n,) positive prices to (n - 1,); they add up over time.
+
+    Raises: DataError naming the first price that is not positive and finite.
+    """
+    wrong = ~(np.isfinite(prices) & (prices > 0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"price {row} must be positive and finite", value=float(prices[row]), remedy="drop the bar")
     return np.diff(np.log(prices))
 
 

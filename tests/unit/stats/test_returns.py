@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from seakeep.core.errors import DataError
 from seakeep.stats.returns import cumulative_returns, drawdown, drawdowns, log_returns, max_drawdown, simple_returns
 
 EQUITY = arrays(np.float64, st.integers(1, 60), elements=st.floats(1, 1000).map(lambda x: round(x, 1)))
@@ -69,3 +70,9 @@ def test_expected_maximum_drawdown_of_a_random_walk_is_that_of_magdon_ismail(ref
 @pytest.mark.parametrize("equity", [[], [5.0], [1.0, 2.0, 3.0]])
 def test_no_loss_is_no_drawdown(equity):
     assert len(drawdowns(np.array(equity))) == 0
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, np.nan, np.inf])
+def test_a_price_that_is_none_is_named(price):
+    with pytest.raises(DataError, match="price 1 must be positive"):
+        log_returns(np.array([10.0, price, 11.0]))
