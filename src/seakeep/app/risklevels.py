@@ -5,7 +5,6 @@ the assets, which are bought and held.
 """
 
 import math
-from dataclasses import replace
 from typing import Literal
 
 import msgspec
@@ -22,7 +21,7 @@ from seakeep.core.units import DAY_MS, YEAR_MS, interval_ms, iso
 from seakeep.montecarlo.bootstrap import bootstrap
 from seakeep.montecarlo.garch import Garch, GarchParams
 from seakeep.montecarlo.gbm import fit_gbm
-from seakeep.montecarlo.multifactor import Multifactor, fit_multifactor
+from seakeep.montecarlo.multifactor import fit_multifactor
 from seakeep.montecarlo.news import NewsState, analogues, fit_news, news_state
 from seakeep.montecarlo.paths import Model, Outcomes, Run, simulate
 from seakeep.montecarlo.regime import fit_regimes
@@ -84,12 +83,9 @@ def simulation(desk: Desk, asked: Asked) -> Simulation:
 
 
 def run_level(desk: Desk, fitted: Fitted, asked: Asked, scene: Scenario) -> tuple[Run, Outcomes, Summary]:
-    """Simulate a fitted level and sum it up. Beside cash the log of a book's value is not that of its asset, so the
-    mean must not lean on it."""
+    """Simulate a fitted level and sum it up."""
     run = Run(steps=desk.bars(asked.days), paths=asked.paths, seed=asked.seed, detail="times")
     outcomes = simulate(fitted.model, run, scene)
-    if isinstance(fitted.model, Multifactor) and fitted.model.weights.tolist() != [1.0]:
-        outcomes = replace(outcomes, expected_log=None)
     levels = tuple(sorted({0.95, 0.99, asked.confidence}))
     return run, outcomes, summarise(outcomes, model=fitted.says, levels=levels, stops=STOPS)
 

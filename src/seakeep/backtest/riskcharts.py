@@ -63,7 +63,7 @@ def loss_chart(edges: Float64, counts: Int64, marks: Sequence[tuple[str, float]]
 
     The first and the last bar hold what lies beyond them too.
     """
-    frame = Frame(26, 214, float(edges[0]), float(edges[-1]), 0, float(counts.max()) * 1.06)
+    frame = Frame(38, 202, float(edges[0]), float(edges[-1]), 0, float(counts.max()) * 1.06)
     bar = Markup('<rect class="bar {}" x="{:.3f}%" width="{:.3f}%" y="{:.1f}" height="{:.1f}"><title>{}</title></rect>')
     total, tail = int(counts.sum()), min(loss for _, loss in marks)
     rows = [
@@ -79,18 +79,19 @@ def loss_chart(edges: Float64, counts: Int64, marks: Sequence[tuple[str, float]]
         if count
     ]
     said = ", ".join(f"{name} {percent(loss)}" for name, loss in marks)
-    named = [_mark(frame, name, loss, i) for i, (name, loss) in enumerate(marks) if frame.x0 <= -loss <= frame.x1]
+    order = sorted((loss for _, loss in marks), reverse=True)
+    named = [_mark(frame, name, loss, order.index(loss)) for name, loss in marks if frame.x0 <= -loss <= frame.x1]
     return figure(f"Gain or loss of {total:,} paths; {said}", 240, *rows, *named, frame.x_numbers(_share), css="losses")
 
 
 def _mark(frame: Frame, name: str, loss: float, row: int) -> Markup:
-    """A line at the loss, named to the right of the first one and to the left of the next, which lies further out."""
+    """A line at the loss, named to its right: the furthest out is named above the others."""
     mark = Markup(
-        '<line class="mark" x1="{0:.2f}%" x2="{0:.2f}%" y1="4" y2="{1:.0f}"/>'
-        '<text class="value" x="{0:.2f}%" dx="{2}" y="12" text-anchor="{3}">{4} {5}</text>'
+        '<line class="mark" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2:.0f}"/>'
+        '<text class="value" x="{0:.2f}%" dx="6" y="{3}">{4} {5}</text>'
     )
-    side = (-6, "end") if row else (6, "start")
-    return mark.format(frame.across(-loss), frame.top + frame.height, *side, name, percent(loss, 1))
+    bottom = frame.top + frame.height
+    return mark.format(frame.across(-loss), 3 + 15 * row, bottom, 13 + 15 * row, name, percent(loss, 1))
 
 
 def components_chart(found: Components, symbols: Sequence[str]) -> Markup:

@@ -135,22 +135,27 @@ def _one(tilt: Any, factor: Any, pull: Any, t: Any, r: Any, state: Any) -> None:
 
 
 @kernel
-def follow(job: Any, t: Any, place: Any, r: Any, state: Any) -> None:
-    """Take the log returns `r` (4, LANES) of steps t .. t + 3; `place` is where the block's paths lie in `out`."""
-    tilt = job.tilt[0]
-    if job.detail < TIMES and job.kept.shape[0] == 0:
-        _four(tilt, job.factor, job.pull, t, r, state)
-        return
+def _each(job: Any, t: Any, place: Any, r: Any, state: Any) -> None:
+    """Steps t .. t + 3 one by one, for times and kept values."""
     before = np.empty((2, LANES), np.float32)
     for k in range(min(4, job.steps - t)):
         before[0], before[1] = state[_PEAK], state[_DROP]
-        _one(tilt, job.factor, job.pull, t + k, r[k], state)
+        _one(job.tilt[0], job.factor, job.pull, t + k, r[k], state)
         if job.detail == TIMES:
             _time(t + k, before, state)
         if job.kept.shape[0] and job.row[t + k] >= 0:
             x, kept = state[_X], job.kept[job.row[t + k], place : place + LANES]
             for j in range(LANES):
                 kept[j] = exp_f32(x[j])
+
+
+@kernel(inline=True)
+def follow(job: Any, t: Any, place: Any, r: Any, state: Any) -> None:
+    """Take the log returns `r` (4, LANES) of steps t .. t + 3; `place` is where the block's paths lie in `out`."""
+    if job.detail < TIMES and job.kept.shape[0] == 0:
+        _four(job.tilt[0], job.factor, job.pull, t, r, state)
+    else:
+        _each(job, t, place, r, state)
 
 
 @kernel

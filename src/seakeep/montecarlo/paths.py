@@ -171,8 +171,9 @@ def order(run: Run, layer: Overlay, first: int, out: Float32, kept: Float32, at:
 
 
 def _expected_log(model: Model, run: Run, layer: Overlay) -> float | None:
-    """Exact mean of the log value at the end; None for a portfolio of several assets, whose log is not a sum."""
-    if len(layer.tilt) > 1:
+    """Exact mean of the log value at the end; None where the log is not a sum: several assets, or one beside cash."""
+    weights = getattr(model, "weights", None)
+    if len(layer.tilt) > 1 or (weights is not None and tuple(weights) != (1.0,)):
         return None
     level = 0.0
     for k, d, f, m in zip(layer.pull, layer.tilt[0], layer.factor, model.means(run.steps)[0], strict=True):

@@ -10,6 +10,7 @@ from scipy import stats
 from seakeep.core.errors import DataError, NotEnoughHistory
 from seakeep.montecarlo.multifactor import Multifactor, asset_values, fit_multifactor
 from seakeep.montecarlo.paths import Run, simulate
+from seakeep.montecarlo.summary import summarise
 from tests.unit.montecarlo.cases import close, reference
 
 RUN = Run(steps=1, paths=200_000, seed=12, detail="end")
@@ -130,3 +131,11 @@ def test_tables_that_are_no_covariance_are_refused() -> None:
 def test_arguments_that_do_not_fit_are_refused(mean: list[float], weights: list[float], nu: float | None) -> None:
     with pytest.raises(ValueError, match=r"got|finite"):
         Multifactor.from_covariance(mean, np.eye(2), weights, nu=nu)
+
+
+def test_one_asset_beside_cash_gains_its_weight_of_what_the_asset_gains() -> None:
+    mean, variance, steps = 0.001, 0.0004, 30
+    model = Multifactor.from_covariance([mean], [[variance]], [0.02], interval="1d")
+    summary = summarise(simulate(model, Run(steps=steps, paths=65_536, seed=3)), model="beside cash")
+    expected = 1 + 0.02 * (math.exp(steps * (mean + variance / 2)) - 1)
+    assert abs(summary.expected.value - expected) < 4 * max(summary.expected.error, 1e-6)

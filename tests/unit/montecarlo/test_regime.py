@@ -4,16 +4,23 @@ import math
 import warnings
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from scipy.linalg import expm
 
 from seakeep.core.errors import DataError, NotEnoughHistory
 from seakeep.montecarlo.paths import Run, simulate
-from seakeep.montecarlo.regime import Regimes, fit_regimes
+from seakeep.montecarlo.regime import Regimes, _numbers, fit_regimes
+from seakeep.montecarlo.streams import unit_f32
 from tests.unit.montecarlo.cases import SHARED, close, clustered, reference
 
 PATHS = 400_000
+
+
+@numba.njit
+def uniform(word: Any) -> Any:
+    return unit_f32(word)
 
 
 def hardy(now: list[float] | None = None) -> tuple[dict[str, Any], Regimes]:
@@ -54,6 +61,13 @@ def test_a_call_under_switching_volatility_costs_what_boyle_and_draviam_say() ->
             prices[row, start], errors[row, start] = payoff.mean(), payoff.std() / math.sqrt(len(payoff))
     close(case, "call_by_start_regime", prices, errors + 0.003)
     assert (errors < 0.035).all()
+
+
+@pytest.mark.parametrize("chance", [0.0, 1e-9, 3e-8, 0.04, 0.5, 0.51181, 0.99, 1 - 6e-8, 1.0, 2.0])
+def test_a_regime_moves_on_the_words_whose_uniform_is_not_above_its_chance(chance: float) -> None:
+    found = int(_numbers(np.array([chance]))[0])
+    for number in {0, found - 2, found - 1, found, found + 1, 2**24 - 1} & set(range(2**24)):
+        assert (number < found) == (uniform(np.uint32(number << 8)) <= np.float32(chance)), number
 
 
 def test_the_fit_is_the_optimum_the_peer_found() -> None:

@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
 def runs(userdir: UserDir = _HOME, database_url: DatabaseUrl = None, as_json: JsonFlag = False) -> None:
     """List the runs in the ledger."""
-    with _open(userdir, database_url) as ledger:
+    with open_ledger(userdir, database_url) as ledger:
         found = ledger.runs()
     data: list[dict[str, Any]] = [
         {
@@ -72,8 +72,8 @@ def verify(
     as_json: JsonFlag = False,
 ) -> None:
     """Check hash chain, read models and book of every run; exit code 8 names the first entry that is wrong."""
-    with _open(userdir, database_url) as ledger:
-        chosen = [_chosen(ledger, run_id)] if run_id else list(ledger.runs())
+    with open_ledger(userdir, database_url) as ledger:
+        chosen = [chosen_run(ledger, run_id)] if run_id else list(ledger.runs())
         reports = [ledger.verify(run.run_id) for run in chosen]
     emit(reports, lambda console: _verify_table(console, reports), as_json=as_json)
     if not all(report.ok for report in reports):
@@ -94,8 +94,8 @@ def export(
     """Write a run into files that other programs read."""
     from seakeep.ledger.export import export as write
 
-    with _open(userdir, database_url) as ledger:
-        run = _chosen(ledger, run_id)
+    with open_ledger(userdir, database_url) as ledger:
+        run = chosen_run(ledger, run_id)
         files = write(ledger, run.run_id, to or userdir / "exports" / run.run_id.replace(":", "_"), form.value)
     data = [str(file) for file in files]
     emit(data, lambda console: console.print("\n".join(data), soft_wrap=True, markup=False), as_json=as_json)
@@ -115,8 +115,8 @@ def show_trades(
     from seakeep.ledger import queries
 
     start, end = parse_timerange(timerange) if timerange else (None, None)
-    with _open(userdir, database_url) as ledger:
-        run = _chosen(ledger, run_id)
+    with open_ledger(userdir, database_url) as ledger:
+        run = chosen_run(ledger, run_id)
         fills = queries.fills(ledger, run.run_id, queries.Span(symbol))
         held = [p for p in queries.positions(ledger, run.run_id) if p.qty and symbol in (None, p.symbol)]
     trips = [t for t in round_trips(fills) if (start or 0) <= t.exit_ts and (end is None or t.exit_ts < end)]
@@ -130,7 +130,7 @@ def show_trades(
     emit(data, lambda console: _trades_table(console, trips, data), as_json=as_json)
 
 
-def _open(userdir: Path, database_url: str | None) -> "Ledger":
+def open_ledger(userdir: Path, database_url: str | None) -> "Ledger":
     """The ledger that is asked for, read only: the option, the settings, else USERDIR/ledger.db."""
     from seakeep.app.settings import config_path, load
     from seakeep.ledger.db import ledger_url
@@ -147,7 +147,7 @@ def _open(userdir: Path, database_url: str | None) -> "Ledger":
     return Ledger.open(location, readonly=True)
 
 
-def _chosen(ledger: "Ledger", run_id: str) -> "RunInfo":
+def chosen_run(ledger: "Ledger", run_id: str) -> "RunInfo":
     """That run, or the newest."""
     found = ledger.runs()
     chosen = [run for run in found if run_id in ("", run.run_id)]

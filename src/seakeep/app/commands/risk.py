@@ -317,11 +317,11 @@ def _holdings(named: Named, userdir: Path, database_url: str | None) -> "Holding
         return read_holdings(named.portfolio)
     if named.symbols is not None:
         return from_words(named.symbols, named.weights, named.equity)
-    from seakeep.app.commands.ledger import _chosen, _open
+    from seakeep.app.commands.ledger import chosen_run, open_ledger
     from seakeep.app.runbook import from_run
 
-    with _open(userdir, database_url) as ledger:
-        return from_run(ledger, _chosen(ledger, "" if named.run == "latest" else str(named.run)).run_id)
+    with open_ledger(userdir, database_url) as ledger:
+        return from_run(ledger, chosen_run(ledger, "" if named.run == "latest" else str(named.run)).run_id)
 
 
 def _limits(userdir: Path) -> "Limits":
