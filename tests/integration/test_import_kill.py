@@ -38,7 +38,8 @@ for kill in range(kills):
     assert os.waitpid(child, 0)[1] == signal.SIGKILL, "the import died by itself"
     held = store.read("BTC/USDT", "1h")
     strays = {p.name for p in root.rglob("*.*")} - {p.file for p in store.entries()[0].parts}
-    print(len(held), *sorted(set(held.close.tolist())), "torn" if strays - {"catalog.json", "instrument.json", ".lock"} else "clean")
+    strays -= {"catalog.json", "instrument.json", ".lock"}
+    print(len(held), *sorted(set(held.close.tolist())), "torn" if strays else "clean")
 """
 
 
