@@ -7,7 +7,7 @@ import csv
 import hashlib
 import io
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from seakeep.stats.returns import drawdown
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["load_summary", "save", "summary"]
+__all__ = ["load_summary", "publish", "save", "summary"]
 
 Columns = dict[str, Sequence[object]]
 
@@ -67,11 +67,30 @@ def save(result: Result, folder: Path, pages: Mapping[str, str] | None = None) -
     SHA-256 of every file).
     Raises: DataError if the folder cannot be written; an earlier result is then still there.
     """
+    _replace(folder, lambda fresh: _write(result, fresh, pages or {}))
+
+
+def publish(folder: Path, files: Mapping[str, str]) -> None:
+    """Write text files, by their path inside `folder`, replacing an earlier folder of that name as a whole.
+
+    Raises: DataError if the folder cannot be written; an earlier one is then still there.
+    """
+
+    def write(fresh: Path) -> None:
+        for name, text in files.items():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            (fresh / name).write_text(text, encoding="utf-8")
+
+    _replace(folder, write)
+
+
+def _replace(folder: Path, write: Callable[[Path], None]) -> None:
+    """Have `write` fill a new folder, and put it in the place of `folder`."""
     fresh, old = (folder.with_name(f".{folder.name}.{state}") for state in ("partial", "old"))
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        _write(result, fresh, pages or {})
+        write(fresh)
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
