@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isabstract
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
+from seakeep.app.migration import Adopted, adopt, lend_modules
 from seakeep.app.places import bar_store
 from seakeep.app.sections import Settings
 from seakeep.brokers.sim import SimBroker
@@ -28,7 +30,7 @@ from seakeep.models.training import fit_experts
 from seakeep.strategy import STRATEGIES, Strategy
 from seakeep.strategy.checks import check as check_strategy
 
-__all__ = ["Session", "load_user_strategies", "prepare", "sim_broker"]
+__all__ = ["Session", "load_strategy_file", "load_user_strategies", "prepare", "sim_broker"]
 
 
 _TRIED_ROWS = 1_000
@@ -54,19 +56,30 @@ def load_user_strategies(userdir: Path) -> None:
     Raises: ConfigError naming the file and what is wrong with it.
     """
     for path in sorted((userdir / "strategies").glob("*.py")):
-        name = f"seakeep_user_{path.stem}"
-        if name in sys.modules:
-            continue
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise ConfigError("not a Python file", value=str(path))
-        module = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
-            said, remedy = f"{type(error).__name__}: {error}", "correct the file or move it out of strategies/"
-            raise ConfigError(f"{path.name} cannot be loaded: {said}", remedy=remedy) from error
-        sys.modules[name] = module
+        if _module_name(path) not in sys.modules:
+            sys.modules[_module_name(path)], _ = load_strategy_file(path)
+
+
+def _module_name(path: Path) -> str:
+    return f"seakeep_user_{path.stem}"
+
+
+def load_strategy_file(path: Path) -> tuple[ModuleType, list[Adopted]]:
+    """Import one file, so that it can register what it defines; the strategies of other systems that it brings.
+
+    Raises: ConfigError naming the file and what is wrong with it.
+    """
+    spec = importlib.util.spec_from_file_location(_module_name(path), path)
+    if spec is None or spec.loader is None:
+        raise ConfigError("not a Python file", value=str(path))
+    module = importlib.util.module_from_spec(spec)
+    try:
+        lend_modules(path.read_text(encoding="utf-8"))
+        spec.loader.exec_module(module)
+        return module, adopt(module)
+    except (Exception, SystemExit) as error:
+        said, remedy = f"{type(error).__name__}: {error}", "correct the file or move it out of strategies/"
+        raise ConfigError(f"{path.name} cannot be loaded: {said}", remedy=remedy) from error
 
 
 def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from seakeep.app.commands import config, data, generate, ledger, lists, risk, threshold, trade
+from seakeep.app.commands import compare, config, data, generate, ledger, lists, migrate, risk, threshold, trade
 from seakeep.app.console import exit_code, note
 from seakeep.core.errors import SeakeepError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for family in (trade, risk, threshold, data, generate, ledger, lists, config):
+for family in (trade, compare, risk, threshold, migrate, data, generate, ledger, lists, config):
     family.register(app)
 
 
