@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from arch import arch_model
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from seakeep.risk.candidates import CANDIDATES
 from seakeep.risk.court import CourtSettings, hold_court
@@ -58,6 +59,7 @@ def goal(name: str, found: float, limit: float, unit: str) -> None:
     print(f"{name:28} {found:8.3f} {unit:2}  goal {limit:g} {unit}: {met}, {limit / found:.0f} x inside")
 
 
+@threadpool_limits.wrap(limits=1)
 def main() -> None:
     """Print every case with its ratio or its goal."""
     warnings.simplefilter("ignore")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from arch import arch_model
+from threadpoolctl import threadpool_limits
 
 from seakeep.core.market import Float64
 from seakeep.stats.volatility import Garch, fit_garch
@@ -58,6 +59,7 @@ def compare(model: str, errors: str, series: list[Float64]) -> str:
     return f"{cold:8.2f}{warm:10.3f}{theirs:8.1f}{ratios[0]:12.0f}{ratios[1]:12.0f}{min(gains):12.1e}"
 
 
+@threadpool_limits.wrap(limits=1)
 def main() -> None:
     """Print a line per model."""
     print(f"{'ms':16}{'cold':>8}{'warm':>10}{'arch':>8}{'cold ratio':>12}{'warm ratio':>12}{'least gain':>12}")

@@ -146,7 +146,7 @@ def test_no_error_is_swallowed() -> None:
 def test_every_setting_is_read_where_the_parts_are_put_together() -> None:
     chains = {
         ast.unparse(node).partition("settings.")[2]
-        for path in (ROOT / "src" / "seakeep" / "app").glob("*.py")
+        for path in (ROOT / "src" / "seakeep" / "app").rglob("*.py")
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute)
     }

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
+from seakeep.app.beliefs import Beliefs, chosen, pinned, unseen
 from seakeep.app.migration import Adopted, adopt, lend_modules
 from seakeep.app.places import bar_store
 from seakeep.app.sections import Settings
@@ -25,8 +26,8 @@ from seakeep.data.store import ParquetStore
 from seakeep.engine.pipeline import Pipeline
 from seakeep.features.frame import build as build_features
 from seakeep.features.frame import lookback
-from seakeep.models import EXPERTS, Expert
-from seakeep.models.training import fit_experts
+from seakeep.models import Expert
+from seakeep.risk.case import RuleBook
 from seakeep.strategy import STRATEGIES, Strategy
 from seakeep.strategy.checks import check as check_strategy
 
@@ -89,17 +90,19 @@ def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
     """
     load_user_strategies(userdir)
     strategy = _strategy(settings)
-    experts = {name: build(EXPERTS, name, params) for name, params in settings.experts.items()}
+    settings = pinned(settings, userdir)
+    beliefs = chosen(settings, userdir)
+    experts = beliefs.experts
     if settings.risk.sizing.method != "fixed" and not experts:
         remedy = "add a section [experts.volatility], or set the method to fixed"
         raise ConfigError("risk.sizing.method needs an expert", value=settings.risk.sizing.method, remedy=remedy)
-    specs = (*strategy.features, *(spec for e in experts.values() for spec in e.features))
+    specs = (*strategy.features, *beliefs.specs)
     interval = settings.run.interval
     store = bar_store(settings, userdir)
-    train_ms = interval_ms(settings.run.train) if experts else 0
+    train_ms = beliefs.history_ms(settings)
     frames = _read(store, settings, max(train_ms, interval_ms(interval) * lookback(specs, interval)))
-    trade_from = _trade_from(frames, specs, settings, train_ms)
-    _train(experts, frames, trade_from, settings.run.seed)
+    trade_from = _trade_from(frames, specs, settings, train_ms, unseen(beliefs, _range(settings)[0]))
+    _fit(beliefs, frames, trade_from, settings)
     _check(settings.strategy.name, strategy, experts, frames[0])
     pipeline = Pipeline(
         run_id=run_id,
@@ -115,8 +118,21 @@ def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
         limits=settings.risk.limits,
         sizing=settings.risk.sizing,
         stops=settings.risk.stops,
+        overlay=settings.risk.overlay,
+        ratchet=settings.risk.ratchet,
+        rule_book=_rule_book(settings, userdir),
     )
     return Session(settings, pipeline, frames, _observations(store, frames))
+
+
+def _rule_book(settings: Settings, userdir: Path) -> RuleBook | None:
+    """The rule book the gate hears; CLIPS is only loaded where there is one."""
+    if settings.risk.rule_book == "none":
+        return None
+    from seakeep.app.rulebox import judge_of
+    from seakeep.risk.rules.portfolio import PortfolioRules
+
+    return PortfolioRules(judge_of(settings.risk.rule_book, userdir, settings.risk.rules))
 
 
 def _strategy(settings: Settings) -> Strategy:
@@ -172,11 +188,13 @@ def _read(store: ParquetStore, settings: Settings, history_ms: int) -> tuple[Bar
     return tuple(store.read(symbol, settings.run.interval, first, end) for symbol in settings.run.symbols)
 
 
-def _trade_from(frames: Sequence[BarFrame], specs: Sequence[str], settings: Settings, train_ms: int) -> int:
+def _trade_from(
+    frames: Sequence[BarFrame], specs: Sequence[str], settings: Settings, train_ms: int, unseen_from: int
+) -> int:
     """First instant a decision may be taken: the asked start, or later if history has to be gathered first."""
     start, _ = _range(settings)
     first = min(int(frame.ts[0]) for frame in frames)
-    trade_from = max(start or 0, first + train_ms, min(_warm_at(frame, specs) for frame in frames))
+    trade_from = max(start or 0, unseen_from, first + train_ms, min(_warm_at(frame, specs) for frame in frames))
     last = max(int(frame.known_at[-1]) for frame in frames)
     if trade_from >= last:
         raise NotEnoughHistory(
@@ -192,8 +210,8 @@ def _warm_at(frame: BarFrame, specs: Sequence[str]) -> int:
     return int(frame.known_at[np.argmax(known)]) if known.any() else int(frame.known_at[-1]) + 1
 
 
-def _train(experts: dict[str, Expert], frames: Sequence[BarFrame], trade_from: int, seed: int) -> None:
-    if experts:
+def _fit(beliefs: Beliefs, frames: Sequence[BarFrame], trade_from: int, settings: Settings) -> None:
+    if beliefs.history_ms(settings):
         bar_ms = interval_ms(frames[0].interval)
         history = [frame.between(None, trade_from - bar_ms + 1) for frame in frames]
-        fit_experts(experts, [bars for bars in history if len(bars)], seed)
+        beliefs.fit([bars for bars in history if len(bars)], settings)

@@ -4,7 +4,28 @@ import sys
 
 import typer
 
-from seakeep.app.commands import compare, config, data, generate, ledger, lists, migrate, risk, threshold, trade
+from seakeep.app.commands import (
+    compare,
+    config,
+    control,
+    data,
+    explain,
+    generate,
+    integrity,
+    ledger,
+    lists,
+    migrate,
+    models,
+    regimes,
+    research,
+    results,
+    risk,
+    rules,
+    serve,
+    threshold,
+    trade,
+    train,
+)
 from seakeep.app.console import exit_code, note
 from seakeep.core.errors import SeakeepError
 
@@ -16,8 +37,31 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
 )
-for family in (trade, compare, risk, threshold, migrate, data, generate, ledger, lists, config):
+for family in (
+    trade,
+    control,
+    serve,
+    integrity,
+    research,
+    results,
+    compare,
+    risk,
+    rules,
+    train,
+    models,
+    explain,
+    threshold,
+    regimes,
+    migrate,
+    data,
+    generate,
+    ledger,
+    lists,
+    config,
+):
     family.register(app)
 
 

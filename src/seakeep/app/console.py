@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seakeep.core.errors import BrokerError, ConfigError, DataError, IntegrityError, LedgerError, SeakeepError
+from seakeep.core.errors import (
+    BrokerError,
+    ConfigError,
+    DataError,
+    IntegrityError,
+    LedgerError,
+    RuleBookError,
+    SeakeepError,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +44,7 @@ _CODES: tuple[tuple[type[SeakeepError], Exit], ...] = (
     (IntegrityError, Exit.LEDGER),
     (LedgerError, Exit.LEDGER),
     (ConfigError, Exit.CONFIG),
+    (RuleBookError, Exit.CONFIG),
     (DataError, Exit.ERROR),
     (BrokerError, Exit.ERROR),
 )

@@ -37,8 +37,6 @@ _HALF_LIFE_MS = 2 * DAY_MS
 _STALE_MS = 7 * DAY_MS
 _WINDOWS = 50
 _MIN_COVERED = 100
-_JUMP = 3.0
-"""Robust deviations from which a return is a jump: several a year, so that news can be held against them."""
 
 
 Resample = Literal["iid", "block", "stationary", "analogues"]
@@ -169,7 +167,7 @@ def _news(desk: Desk, news: News | None) -> Fitted:
         )
     *states, here = _states(news, np.append(desk.opened[covered], end))
     state = _filled(covered, states)
-    model, fit = fit_news(x, state, here, half_life_ms=_HALF_LIFE_MS, interval=interval, threshold=_JUMP)
+    model, fit = fit_news(x, state, here, half_life_ms=_HALF_LIFE_MS, interval=interval)
     slopes = {"jumps by attention": fit.attention, "jumps by tone": fit.tone, "drift by tone": fit.drift}
     measured = ", ".join(f"{name} {slope:+.2g} ± {error:.1g}" for name, (slope, error) in slopes.items())
     said = [f"{covered.sum():,} of {fit.n:,} returns have news before them; {fit.jumps} jumps; slopes: {measured}"]
@@ -202,7 +200,9 @@ def _resampled(desk: Desk, method: Resample, bars: int) -> Fitted:
     if method == "analogues":
         starts, length = _similar(x, bars)
         model = bootstrap(x, "block", length=length, starts=starts, interval=interval)
-        return Fitted(model, f"{len(starts)} past windows of {length} bars that resemble now", (note,))
+        says = f"{len(starts)} past windows of {length} bars that resemble now"
+        few = f"the horizon is one window: only {len(starts)} outcomes are possible, which the ± does not hold"
+        return Fitted(model, says, (note, few) if bars <= length else (note,))
     model = bootstrap(x, method, interval=interval)
     kind = "single returns" if method == "iid" else f"{method} blocks of {model.length:.0f} bars"
     return Fitted(model, f"history drawn again, {kind}", (note, f"no bar is worse than {np.expm1(x.min()):.2%}"))

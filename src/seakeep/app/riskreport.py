@@ -54,6 +54,7 @@ def tail_report(desk: Desk, whole: Whole) -> Findings:
         components=components(desk.table, measured.weights, level, seed=asked.seed),
         incremental=None if order is None else incremental(desk.table, measured.weights, order, level, seed=asked.seed),
         correlations=riskwork.correlations(desk),
+        leads=riskwork.leads(desk),
     )
 
 
@@ -85,6 +86,7 @@ def full_report(desk: Desk, whole: Whole, advance: Callable[[int], None] = lambd
         components=first.components,
         incremental=first.incremental,
         correlations=first.correlations,
+        leads=first.leads,
         trial=part("the court", lambda: riskwork.court(desk, CourtSettings(seed=asked.seed), _COURT_BARS)),
         volatility=part("volatility", lambda: riskwork.volatilities(desk, horizon, assets=False)) or (),
         simulation=part("the simulation", lambda: simulation(desk, asked)),

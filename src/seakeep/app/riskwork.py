@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import msgspec
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from seakeep.app.riskdesk import Desk, stored_bars
 from seakeep.backtest.riskfindings import (
     Correlations,
+    Lead,
     Level,
     RuinOdds,
     Stresses,
@@ -22,20 +24,24 @@ from seakeep.core.market import Float64, Int64
 from seakeep.core.units import YEAR_MS, interval_ms
 from seakeep.risk.candidates import CANDIDATES
 from seakeep.risk.court import CONFIDENCES, CourtSettings, Ruling, hold_court
+from seakeep.risk.crises import CRISES, replay
 from seakeep.risk.limits import Limits
 from seakeep.risk.ruin import RuinParams, Stakes, breaker_odds, gbm_odds, ruin_odds, survival
-from seakeep.risk.stress import CRISES, Book, estimate_market, replay, stress
+from seakeep.risk.stress import Book, estimate_market, stress
 from seakeep.stats.bootstrap import percentile_interval, resample
-from seakeep.stats.dependence import shrink
+from seakeep.stats.dependence import lead_lag, shrink
 from seakeep.stats.laws import Empirical, Extreme, Filtered, Law, Normal, StudentT, Weighted
 from seakeep.stats.performance import LEVEL, Estimate
 from seakeep.stats.quantiles import checked_confidence
 from seakeep.stats.tails import METHODS, Z_LEVEL, Scaling, Tail, TailSettings, estimate
 from seakeep.stats.volatility import GarchFit, ewma, fit_garch, rescale
 
-__all__ = ["correlations", "court", "log_outcome", "ruin", "stresses", "tails", "volatilities"]
+__all__ = ["correlations", "court", "leads", "log_outcome", "ruin", "stresses", "survivable", "tails", "volatilities"]
 
 _WORLDS = 200
+_LAGS = 5
+_SIZE = 0.05
+"""How many bars one asset may lead another by, and how sure that must be."""
 _CURVE_POINTS = 40
 _CAPITALS = np.array([0.75, 1.0, 1.5, 2.0])
 
@@ -110,6 +116,20 @@ def correlations(desk: Desk) -> Correlations | None:
     return Correlations(desk.measured.symbols, found.correlation, *found.interval(), says, found.warnings)
 
 
+def leads(desk: Desk) -> tuple[Lead, ...]:
+    """For each pair of assets whether one leads the other by up to `_LAGS` bars; the p-values are for all pairs
+    together (Sidak), the most telling pair first."""
+    x, symbols = np.log1p(desk.table), desk.measured.symbols
+    pairs, found = list(combinations(range(len(symbols)), 2)), []
+    for i, j in pairs:
+        one = lead_lag(x[:, i], x[:, j], _LAGS)
+        p = -math.expm1(len(pairs) * math.log1p(-min(one.p_value, 1 - 1e-12)))
+        error = float(one.error[one.lags == one.lag][0])
+        leader = "" if p >= _SIZE else symbols[i] if one.lag > 0 else symbols[j]
+        found.append(Lead(symbols[i], symbols[j], one.lag, one.value, error, p, leader, one.n))
+    return tuple(sorted(found, key=lambda lead: lead.p_value))
+
+
 def volatilities(desk: Desk, bars: int, *, assets: bool = True) -> tuple[Volatility, ...]:
     """Every model on the log returns of the book and, if wanted, of each of its assets."""
     series = {"book": log_outcome(desk)}
@@ -168,22 +188,22 @@ def ruin(desk: Desk, days: int, paths: int, seed: int, limits: Limits, floor: fl
     params = RuinParams(
         horizons=tuple(day * per_day for day in asked), worlds=_WORLDS, paths=max(50, paths // _WORLDS), daily=per_day
     )
-    returns, unit = _survivable(desk.outcome), desk.measured.equity or 1.0
+    returns, unit = survivable(desk.outcome), desk.measured.equity or 1.0
     grid = sorted({round(day) * per_day for day in np.linspace(1, days, min(days, _CURVE_POINTS)).tolist()})
     curve = params.model_copy(update={"horizons": tuple(grid)})
     lasting = survival(returns, _CAPITALS * unit, Stakes(floor=floor * unit), curve, seed=seed)
     return RuinOdds(
         per_day=per_day,
         ruin=ruin_odds(returns, params, seed=seed),
-        after=ruin_odds(_survivable(after.outcome), params, seed=seed) if after else None,
+        after=ruin_odds(survivable(after.outcome), params, seed=seed) if after else None,
         closed=gbm_odds(returns, "drawdown", params, seed=seed),
         survivors=Survivors(floor * unit, lasting),
         breaker=breaker_odds(returns, limits, params, seed=seed, drawdown=desk.drawdown),
     )
 
 
-def _survivable(returns: Float64) -> Float64:
-    """A book that would have lost more than all is gone, not in debt."""
+def survivable(returns: Float64) -> Float64:
+    """Returns (n,) of which none is below -1: a book that would have lost more than all is gone, not in debt."""
     return np.maximum(returns, -1.0)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from seakeep.backtest.report import render
 from seakeep.backtest.result import Result
 from seakeep.backtest.saving import save
 from seakeep.core.errors import ConfigError
-from seakeep.core.events import Event, Slice
+from seakeep.core.events import Control, Event, Slice
 from seakeep.core.market import BarFrame
 from seakeep.core.ports import Feed
 from seakeep.core.units import iso
@@ -27,14 +28,24 @@ from seakeep.data.parts import from_frame
 from seakeep.engine.engine import Engine
 from seakeep.engine.replay import market_events
 from seakeep.engine.run import run
+from seakeep.ledger.inbox import Watch
 from seakeep.ledger.journal import Ledger
 
-__all__ = ["dry_run", "pace_of", "run_backtest", "run_id", "write_report"]
+__all__ = ["counted", "dry_run", "pace_of", "run_backtest", "run_id", "run_session", "write_report"]
+
+_OUTSIDE = {"ledger", "training", "web"}
+"""Sections that change no run: where it is kept, who may look at it, how later models are made."""
 
 _SHAPERS = ("numpy", "numba", "msgspec", "pyarrow")
 """Libraries whose version can change a number."""
 
+_LOOK_S = 0.02
+"""Least time between two looks into the inbox."""
+_NAP_S = 0.2
+"""The longest a slow run sleeps without looking into the inbox."""
+
 Seen = Callable[[int], None]
+Asked = Callable[[], tuple[Control, ...]]
 
 
 def run_id(kind: str, settings: Settings) -> str:
@@ -42,7 +53,7 @@ def run_id(kind: str, settings: Settings) -> str:
 
     Where a dry run ends is not part of it: more data continue the same run.
     """
-    parts = settings.model_dump(mode="json")
+    parts = settings.model_dump(mode="json", exclude=_OUTSIDE)
     if kind == "dry":
         parts["run"]["timerange"] = (settings.run.timerange or "").partition("-")[0]
     text = msgspec.json.encode(parts, order="sorted")
@@ -51,7 +62,18 @@ def run_id(kind: str, settings: Settings) -> str:
 
 def run_backtest(settings: Settings, userdir: Path, seen: Seen | None = None) -> Result:
     """History through the loop, in memory."""
-    session = prepare(settings, userdir, run_id("backtest", settings))
+    return counted(run_session(prepare(settings, userdir, run_id("backtest", settings)), seen), settings, userdir)
+
+
+def counted(result: Result, settings: Settings, userdir: Path, source: str = "api") -> Result:
+    """The result with its trial counted, and its Sharpe ratio judged beside all that was tried on the same bars."""
+    from seakeep.app.studies import count
+
+    return replace(result, judged=count(result, settings.strategy.params, userdir, source))
+
+
+def run_session(session: Session, seen: Seen | None = None) -> Result:
+    """The bars of a prepared session through the loop, in memory."""
     return backtest(
         session.pipeline, session.feed(), sim_broker(session), traded_bars(session), manifest(session), seen
     )
@@ -78,21 +100,38 @@ def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | 
             if seen is not None:
                 seen(ts)
 
-        run(engine, _continued(market_events(ledger.entries(name)), session, pace), broker, ledger, durably)
+        with Watch(ledger.engine, name) as inbox:
+            run(engine, _continued(market_events(ledger.entries(name)), session, pace, inbox), broker, ledger, durably)
         check_books(engine.state.portfolio, broker.snapshot()[0])
-        return _from_ledger(ledger, session)
+        return counted(_from_ledger(ledger, session), settings, userdir, "trade")
 
 
-def _continued(kept: Iterator[Event], session: Session, pace: float) -> Iterator[Event]:
-    """What the journal holds, at once; then the bars that came after it, at their pace."""
+def _continued(kept: Iterator[Event], session: Session, pace: float, inbox: Watch) -> Iterator[Event]:
+    """What the journal holds, at once; then the bars that came after it, at their pace, and what people ask."""
     last_ts, bars = None, 0
     for event in kept:
         last_ts, bars = event.ts, bars + (len(event.bars) if isinstance(event, Slice) else 0)
+        inbox.taken += isinstance(event, Control)
         yield event
     late = 0 if last_ts is None else sum(int((f.known_at <= last_ts).sum()) for f in session.frames) - bars
     if late > 0 and last_ts is not None:
         note(f"warning: {late} bars came into the store late: the run is at {iso(last_ts)} already and leaves them out")
-    yield from paced(session.feed(last_ts), pace)
+    yield from paced(session.feed(last_ts), pace, _looking(inbox), last_ts)
+
+
+def _looking(inbox: Watch) -> Asked:
+    """The inbox, looked into now and then: a fast run has slices closer together than a person's word is urgent."""
+    looked = -_LOOK_S
+
+    def asked() -> tuple[Control, ...]:
+        nonlocal looked
+        now = time.monotonic()
+        if now - looked < _LOOK_S:
+            return ()
+        looked = now
+        return inbox.new()
+
+    return asked
 
 
 def _from_ledger(ledger: Ledger, session: Session) -> Result:
@@ -117,14 +156,28 @@ def pace_of(speed: str) -> float:
     return pace
 
 
-def paced(feed: Feed, pace: float) -> Iterator[Event]:
-    """The feed, slowed down to `pace` times real time."""
+def paced(feed: Feed, pace: float, asked: Asked = tuple, last_ts: int | None = None) -> Iterator[Event]:
+    """The feed, slowed down to `pace` times real time; what is `asked` meanwhile comes at the time it has reached."""
     before = None
     for event in feed:
-        if pace and before is not None:
-            time.sleep((event.ts - before) / 1000 / pace)
-        before = event.ts
+        now = last_ts if last_ts is not None else event.ts - 1
+        wait = (event.ts - before) / 1000 / pace if pace and before is not None else 0.0
+        yield from _waited(wait, now, asked)
+        before = last_ts = event.ts
         yield event
+    if last_ts is not None:
+        yield from _waited(_LOOK_S, last_ts, asked)
+
+
+def _waited(seconds: float, now: int, asked: Asked) -> Iterator[Event]:
+    """Sleep that long, and pass on what is asked meanwhile, stamped `now`."""
+    until = time.monotonic() + seconds
+    while True:
+        yield from (msgspec.structs.replace(control, ts=now) for control in asked())
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, _NAP_S))
 
 
 def traded_bars(session: Session) -> dict[str, BarFrame]:

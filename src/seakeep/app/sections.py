@@ -5,17 +5,24 @@ Sections of other packages are theirs and only gathered here.
 
 import re
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from seakeep.app.telemetry import mask
+from seakeep.app.web.settings import WebSettings
 from seakeep.brokers.latency import LatencyParams
 from seakeep.brokers.sim import SimParams
 from seakeep.core.config import Section
 from seakeep.core.errors import ConfigError
 from seakeep.core.units import interval_ms, parse_timerange
 from seakeep.execution.costs import CostParams
+from seakeep.models.neural import DeepParams
+from seakeep.models.training import TrainingParams
 from seakeep.risk.limits import Limits
+from seakeep.risk.overlay import OverlayParams
+from seakeep.risk.ratchet import RatchetParams
+from seakeep.risk.rules.budget import RuleBudget
 from seakeep.risk.sizing import Sizing
 from seakeep.risk.stops import StopParams
 from seakeep.strategy.decide import Thresholds, Weights
@@ -84,8 +91,12 @@ class RiskSettings(Section):
     """The gate: limits, sizing, stops."""
 
     limits: Limits = Limits()
+    ratchet: RatchetParams = RatchetParams()
+    rule_book: str = Field("portfolio", description="the rule book of list-rules that judges every decision, or none")
+    rules: RuleBudget = RuleBudget()
     sizing: Sizing = Sizing()
     stops: StopParams = StopParams()
+    overlay: OverlayParams = OverlayParams()
 
 
 class BrokerSettings(Section):
@@ -94,6 +105,27 @@ class BrokerSettings(Section):
     initial_cash: Decimal = Field(Decimal(10_000), gt=0, description="cash at the start, in the quote asset")
     latency: LatencyParams = LatencyParams()
     sim: SimParams = SimParams()
+
+
+class ModelSettings(Section):
+    """Where the experts of a run come from."""
+
+    use: Literal["fit", "registry"] = Field(
+        "fit", description="fit them on run.train before the first decision, or take the champions of the registry"
+    )
+    folds: int = Field(
+        0, ge=0, le=20, description="purged folds to calibrate fitted experts on; 0 leaves them uncalibrated"
+    )
+    versions: dict[str, str] = Field({}, description="version of an expert to use instead of the champion")
+
+
+class RegimeSettings(Section):
+    """The market regime that decisions are conditioned on."""
+
+    model: str | None = Field(
+        None, description="rules, kmeans, gmm, hmm or vote; not set means no regime is told", examples=["vote"]
+    )
+    params: Params = Field({}, description="its own parameters")
 
 
 class LedgerSettings(Section):
@@ -115,8 +147,13 @@ class Settings(Section):
     run: RunSettings = RunSettings()
     data: DataSettings = DataSettings()
     experts: dict[str, Params] = Field({}, description="one table of parameters per expert: see list-experts")
+    deep: DeepParams = DeepParams()
+    models: ModelSettings = ModelSettings()
+    training: TrainingParams = TrainingParams()
+    regime: RegimeSettings = RegimeSettings()
     strategy: StrategySettings = StrategySettings()
     risk: RiskSettings = RiskSettings()
     costs: CostParams = CostParams()
     broker: BrokerSettings = BrokerSettings()
     ledger: LedgerSettings = LedgerSettings()
+    web: WebSettings = WebSettings()

@@ -21,7 +21,7 @@ from seakeep.core.units import YEAR_MS, interval_ms, iso
 from seakeep.montecarlo.paths import BATCH, trace
 from seakeep.montecarlo.scenarios import SCENARIOS, scenario
 from seakeep.montecarlo.summary import Summary
-from seakeep.risk.kelly import risk_parity
+from seakeep.risk.allocation import risk_parity
 from seakeep.stats.quantiles import empirical_tail
 
 __all__ = ["monte_carlo", "portfolio_risk"]

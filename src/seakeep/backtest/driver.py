@@ -10,7 +10,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from seakeep.backtest.result import Result, buy_and_hold, curves
+from seakeep.backtest.result import Curves, Result, buy_and_hold, curves
+from seakeep.backtest.sharpeline import SharpeLine, judge
 from seakeep.core.account import Portfolio
 from seakeep.core.errors import IntegrityError, NotEnoughHistory
 from seakeep.core.events import Event, Filled, Funded, Liquidated, Record
@@ -23,6 +24,7 @@ from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.run import run
 from seakeep.execution.trips import RoundTrip, round_trips
 from seakeep.stats.performance import Trades, measure
+from seakeep.stats.returns import simple_returns
 
 __all__ = ["MemoryJournal", "Records", "assemble", "backtest", "check_books"]
 
@@ -138,7 +140,15 @@ def assemble(
         benchmark_metrics=measure(account.ts, benchmark),
         manifest=manifest,
         funding=float(records.funding),
+        judged=_judged(account, pipeline.interval),
     )
+
+
+def _judged(account: Curves, interval: str) -> SharpeLine:
+    """The Sharpe ratio as that of the only trial; who counts trials judges again. After ruin there are no returns."""
+    ruined = np.flatnonzero(account.equity <= 0)
+    alive = account.equity[: ruined[0]] if len(ruined) else account.equity
+    return judge(simple_returns(alive) if len(alive) > 1 else np.empty(0), interval)
 
 
 def _trades(trips: Sequence[RoundTrip]) -> Trades:

@@ -14,9 +14,12 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from seakeep.backtest import charts, notation
+from seakeep.backtest import charts, notation, sharpetable
+from seakeep.backtest.band import Band
 from seakeep.backtest.cautions import cautions
 from seakeep.backtest.figures import METRICS, Year, by_symbol, figures, interval, monthly
+from seakeep.backtest.integrity import Integrity
+from seakeep.backtest.integritypage import headline, rows, scope
 from seakeep.backtest.result import Result, digest
 from seakeep.backtest.trail import funnel, judged, reasons
 from seakeep.core.orders import Side
@@ -55,16 +58,22 @@ def pages() -> Environment:
     return environment
 
 
-def render(result: Result) -> str:
-    """The page as text (UTF-8)."""
+def render(result: Result, court: Integrity | None = None) -> str:
+    """The page as text (UTF-8); `court` is what the integrity court says of the run, if it sat."""
     environment = pages()
     script = environment.get_template("report.js").render()
     return environment.get_template("report.html").render(
         result=result,
         script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        cards=_cards(result),
+        cards=_cards(result, court),
+        court=court,
+        court_scope=scope(court) if court else "",
+        court_rows=rows(court) if court else [],
+        court_headline=headline(court.band) if court and court.band else "",
         cautions=cautions(result),
         figures=figures(result),
+        sharpe_rows=sharpetable.rows(result.judged) if result.judged else (),
+        sharpe_says=sharpetable.says(result.judged) if result.judged else "",
         by_symbol=by_symbol(result),
         years=(years := _years(result)),
         months=[m for m in range(12) if any(year.months[m].text for year in years)],
@@ -86,24 +95,37 @@ def _years(result: Result) -> list[Year]:
     return monthly(account.ts, account.equity, result.benchmark, result.initial_cash)
 
 
-def _cards(result: Result) -> list[Card]:
+def _cards(result: Result, court: Integrity | None = None) -> list[Card]:
     final, first = float(result.curves.equity[-1]), result.initial_cash
     ours, held = final / first - 1, float(result.benchmark[-1]) / first - 1
     worst, worst_held = (float(drawdown(curve).max()) for curve in (result.curves.equity, result.benchmark))
     paid = result.costs
     return [
+        *([_graded(court)] if court else []),
         Card("Final equity", notation.money(final), f"from {notation.money(first)} {result.quote}"),
-        Card(
-            "Return",
-            notation.percent(ours, signed=True),
-            f"buy-and-hold {notation.percent(held, signed=True)}",
-            _tone(ours),
-        ),
+        _return(ours, held, court.band if court else None),
         Card("Max drawdown", notation.percent(worst), f"buy-and-hold {notation.percent(worst_held)}"),
         _sharpe(result),
         Card("Round trips", f"{len(result.trips):,}", _record(result)),
         Card("Costs", notation.money(paid.total), f"{notation.percent(paid.total / first)} of initial cash"),
     ]
+
+
+def _graded(court: Integrity) -> Card:
+    letter = court.grade.letter
+    tone = "good" if letter in "AB" else "bad" if letter in "DF" else ""
+    return Card("Integrity" if court.whole else "Integrity, so far", letter, scope(court), tone)
+
+
+def _return(ours: float, held: float, found: Band | None) -> Card:
+    """The lower edge of the fill band where there is one: what fills may have given is no headline."""
+    other = f"buy-and-hold {notation.percent(held, signed=True)}"
+    if found is None:
+        return Card("Return", notation.percent(ours, signed=True), other, _tone(ours))
+    low, high = found.lower.total_return, found.upper.total_return
+    middle = notation.percent(found.expected.total_return, signed=True)
+    reach = f"expected {middle}, at most {notation.percent(high, signed=True)}; {other}"
+    return Card("Return, at least", notation.percent(low, signed=True), reach, _tone(low))
 
 
 def _tone(number: float) -> str:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 import numpy as np
 
+from seakeep.backtest.sharpeline import SharpeLine
 from seakeep.core.market import BarFrame, Float64, Int64
 from seakeep.core.orders import Fill, Order
 from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
@@ -56,7 +57,8 @@ class Result:
     """One finished run.
 
     `benchmark` (n,) is buy-and-hold on the stamps of `curves`; `metrics` and `benchmark_metrics` hold the same names;
-    `funding` is what was received over the run (negative: paid), quote units; `bars` feed the price charts.
+    `funding` is what was received over the run (negative: paid), quote units; `bars` feed the price charts;
+    `judged` is the Sharpe ratio beside the search that led to it.
     """
 
     run_id: str
@@ -77,6 +79,7 @@ class Result:
     benchmark_metrics: Mapping[str, Estimate]
     manifest: Mapping[str, object]
     funding: float = 0.0
+    judged: SharpeLine | None = None
 
     def __post_init__(self) -> None:
         if not len(self.curves.ts):

@@ -14,8 +14,9 @@ import numpy as np
 from seakeep.core.market import Float64, Int64
 from seakeep.montecarlo.summary import Fan, Summary
 from seakeep.risk.court import Ruling
+from seakeep.risk.crises import Replay
 from seakeep.risk.ruin import BreakerOdds, Odds, Ruin, Survival
-from seakeep.risk.stress import Replay, StressLoss
+from seakeep.risk.stress import StressLoss
 from seakeep.stats.components import Components, Incremental
 from seakeep.stats.performance import Estimate
 from seakeep.stats.tails import Tail
@@ -23,11 +24,14 @@ from seakeep.stats.tails import Tail
 __all__ = [
     "Correlations",
     "Findings",
+    "Lead",
     "Level",
     "Measured",
     "Order",
     "RuinOdds",
     "Simulation",
+    "SizedPosition",
+    "SizingRule",
     "Stresses",
     "Survivors",
     "Trial",
@@ -77,6 +81,38 @@ class Correlations:
     low: Float64
     high: Float64
     method: str
+    warnings: tuple[str, ...] = ()
+
+
+class Lead(msgspec.Struct, frozen=True):
+    """Two assets and the lag, in bars by which `first` is ahead (negative: behind), at which their returns are most
+    correlated other than at the same bar; `leader` is empty unless the p-value, for all pairs and lags together, is
+    below 5 %."""
+
+    first: str
+    second: str
+    lag: int
+    value: float
+    error: float
+    p_value: float
+    leader: str
+    n: int
+
+
+class SizedPosition(msgspec.Struct, frozen=True):
+    """A position as a rule would have it: signed share of equity."""
+
+    symbol: str
+    weight: Estimate
+
+
+class SizingRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How large the book should be by one rule: `share` of today's positions, None if their proportions change."""
+
+    rule: str
+    says: str
+    share: Estimate | None
+    positions: tuple[SizedPosition, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -200,10 +236,12 @@ class Findings:
     components: Components | None = None
     incremental: Incremental | None = None
     correlations: Correlations | None = None
+    leads: tuple[Lead, ...] = ()
     volatility: tuple[Volatility, ...] = ()
     simulation: Simulation | None = None
     ruin: RuinOdds | None = None
     stresses: Stresses | None = None
+    sizing: tuple[SizingRule, ...] = ()
     missing: tuple[tuple[str, str], ...] = ()
 
 

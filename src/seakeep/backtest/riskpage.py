@@ -128,6 +128,7 @@ def _cautions(findings: Findings) -> Iterator[str]:
         yield from findings.components.warnings
     if findings.correlations:
         yield from findings.correlations.warnings
+    yield from (f"{rule.rule}: {warning}" for rule in findings.sizing for warning in rule.warnings)
 
 
 def _charts(findings: Findings) -> Iterator[tuple[str, Markup]]:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seakeep.backtest.notation import UNKNOWN, day, money, percent, plain
-from seakeep.backtest.riskfindings import Findings, Measured, Simulation, Stresses, Trial, Volatility
+from seakeep.backtest.riskfindings import Findings, Measured, Simulation, SizingRule, Stresses, Trial, Volatility
 from seakeep.montecarlo.summary import Figure
 from seakeep.risk.ruin import Odds
 from seakeep.stats.performance import Estimate
@@ -31,7 +31,7 @@ def risk_tables(findings: Findings) -> tuple[RenderableType, ...]:
     if findings.components:
         parts += _components(findings)
     if findings.correlations:
-        parts.append(_correlations(findings))
+        parts += [_correlations(findings), _leads(findings)]
     parts += [_volatility(found, findings.measured) for found in findings.volatility]
     if findings.simulation:
         parts += _simulation(findings.simulation)
@@ -39,6 +39,8 @@ def risk_tables(findings: Findings) -> tuple[RenderableType, ...]:
         parts += _ruin(findings)
     if findings.stresses:
         parts += _stresses(findings.stresses)
+    if findings.sizing:
+        parts += _sizing(findings.sizing)
     return (*parts, *_cautions(findings))
 
 
@@ -182,6 +184,33 @@ def _correlations(findings: Findings) -> RenderableType:
     return _rows(table, ([name, *(plain(x) for x in row)] for name, row in zip(names, found.matrix, strict=True)))
 
 
+def _leads(findings: Findings) -> Text:
+    said = [
+        f"{lead.leader} leads {lead.second if lead.leader == lead.first else lead.first} by {abs(lead.lag)} bars: "
+        f"correlation {plain(lead.value)} ± {plain(lead.error)}, p {plain(lead.p_value, 3)}"
+        for lead in findings.leads
+        if lead.leader
+    ]
+    return Text("\n".join(said) or "no asset leads another: no lag stands out among all pairs")
+
+
+def _sizing(rules: Sequence[SizingRule]) -> Iterator[RenderableType]:
+    table = _grid("How large it may be", "rule", "x today", "95% interval", "gross", "n")
+    for rule in rules:
+        gross = sum(abs(position.weight.value) for position in rule.positions)
+        share = rule.share
+        ends = ("", "") if share is None else (plain(share.value), f"{plain(share.low)} to {plain(share.high)}")
+        table.add_row(Text(rule.rule), *ends, percent(gross, 1), f"{rule.positions[0].weight.n:,}")
+    yield table
+    parts = _grid("Positions, of equity", "position", *(rule.rule for rule in rules))
+    for i, position in enumerate(rules[0].positions):
+        weights = [rule.positions[i].weight for rule in rules]
+        cells = (f"{percent(w.value, 1)}\n{percent(w.low, 0)} to {percent(w.high, 0)}" for w in weights)
+        parts.add_row(Text(position.symbol), *cells)
+    yield parts
+    yield from (Text(f"{rule.rule}: {rule.says}") for rule in rules)
+
+
 def _volatility(found: Volatility, measured: Measured) -> Table:
     ahead = next((m.ahead.bars for m in found.models if m.ahead), 1)
     title = f"Volatility a year, {found.name}, {found.n:,} {measured.interval} returns; * has the best AIC"
@@ -308,4 +337,5 @@ def _cautions(findings: Findings) -> Iterator[Text]:
     for part in (findings.components, findings.ruin and findings.ruin.ruin.loss):
         said += list(part.warnings) if part else []
     said += findings.simulation.summary.warnings if findings.simulation else ()
+    said += [f"{rule.rule}: {warning}" for rule in findings.sizing for warning in rule.warnings]
     yield from (Text(f"! {line}", "yellow") for line in dict.fromkeys(said))

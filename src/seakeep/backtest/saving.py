@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from seakeep.backtest import sharpetable
 from seakeep.backtest.result import Result, digest
 from seakeep.core.errors import DataError
+from seakeep.core.market import Float64, Int64
 from seakeep.core.orders import Fill
 from seakeep.core.units import iso
 from seakeep.core.verdicts import Decision, RiskVerdict
@@ -50,6 +52,7 @@ def summary(result: Result) -> dict[str, object]:
         "digest": digest(result.fills),
         "metrics": _estimates(result.metrics),
         "buy_and_hold": _estimates(result.benchmark_metrics),
+        "sharpe_line": sharpetable.as_json(result.judged) if result.judged else None,
         "costs": msgspec.to_builtins(result.costs) | {"total": result.costs.total},
         "manifest": result.manifest,
     }
@@ -186,3 +189,28 @@ def load_summary(folder: Path) -> dict[str, object]:
         raise DataError(
             f"no result in {folder}: {error}", remedy="run a backtest first, or name another run"
         ) from error
+
+
+def load_equity(folder: Path) -> tuple[Int64, Float64]:
+    """The equity curve that `save` wrote: times (n,) UTC ms and equity (n,), held against the hash in the manifest.
+
+    Raises: DataError if it is not there, cannot be read, is not as it was saved, or its times do not ascend.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    remedy = "run the backtest again"
+    try:
+        raw = (folder / "equity.parquet").read_bytes()
+        kept = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=dict[str, object]).get("files")
+        table = parquet.read_table(pa.BufferReader(raw), columns=["ts", "equity"])
+        ts, equity = (table[name].to_numpy() for name in ("ts", "equity"))
+        ts, equity = ts.astype("datetime64[ms]").astype(np.int64), equity.astype(np.float64)
+    except (OSError, msgspec.DecodeError, pa.ArrowException, KeyError, ValueError) as error:
+        raise DataError(f"no equity curve in {folder}: {error}", remedy=remedy) from error
+    known = kept.get("equity.parquet") if isinstance(kept, dict) else None
+    if known != hashlib.sha256(raw).hexdigest():
+        raise DataError(f"{folder.name}/equity.parquet is not what was saved", value=known, remedy=remedy)
+    if len(ts) < 1 or (np.diff(ts) <= 0).any():
+        raise DataError(f"the times of {folder.name}/equity.parquet do not ascend", remedy=remedy)
+    return ts, equity

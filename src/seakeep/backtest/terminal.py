@@ -7,19 +7,41 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seakeep.backtest import sharpetable
 from seakeep.backtest.cautions import cautions
 from seakeep.backtest.figures import by_symbol, figures
+from seakeep.backtest.integrity import Integrity
+from seakeep.backtest.integritypage import headline, rows, scope
 from seakeep.backtest.notation import day, duration, money, percent
 from seakeep.backtest.result import Result, digest
 from seakeep.backtest.trail import funnel
 from seakeep.stats.performance import LEVEL
 
-__all__ = ["tables"]
+__all__ = ["ruling", "tables"]
 
 
-def tables(result: Result) -> tuple[RenderableType, ...]:
-    """What to print, top down: what ran, the metrics, the symbols, the gate and the doubts."""
-    return (_headline(result), _metrics(result), _symbols(result), _gate(result), _doubts(result))
+def tables(result: Result, court: Integrity | None = None) -> tuple[RenderableType, ...]:
+    """What to print, top down: what ran, the metrics, the symbols, the gate, the doubts, and the court if it sat."""
+    line = (sharpetable.table(result.judged),) if result.judged else ()
+    rest = (_metrics(result), *line, _symbols(result), _gate(result), _doubts(result))
+    if court is None:
+        return (_headline(result), *rest)
+    found = [Text(f"by how orders are filled: {headline(court.band)}")] if court.band else []
+    return (_headline(result), *found, *rest, *ruling(court))
+
+
+def ruling(court: Integrity) -> tuple[RenderableType, ...]:
+    """The grade, its reasons, and a line for each check."""
+    table = _grid("Integrity", "", "check", "why", right_from=3)
+    table.columns[2].no_wrap = False
+    for row in rows(court):
+        style = {"good": "green", "warn": "yellow", "bad": "red"}.get(row.tone, "dim")
+        table.add_row(Text(f"{row.mark} {row.status}", style), Text(row.name), Text(row.reason))
+    letter = court.grade.letter
+    colour = "green" if letter in "AB" else "yellow" if letter == "C" else "red"
+    name = "grade" if court.whole else "provisional grade"
+    said = Text.assemble(f"{name} ", (letter, f"bold {colour}"), f": {court.grade.says} ({scope(court)})")
+    return table, said
 
 
 def _grid(title: str, *columns: str, right_from: int) -> Table:

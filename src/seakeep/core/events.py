@@ -49,12 +49,19 @@ class Tick(msgspec.Struct, frozen=True, tag="tick", tag_field="is"):
     ts: int
 
 
-class Control(msgspec.Struct, frozen=True, tag="control", tag_field="is"):
-    """A person's order to the engine: pause, resume, reduce, flatten, halt, reset-breaker, with the reason."""
+class Control(msgspec.Struct, frozen=True, tag="control", tag_field="is", repr_omit_defaults=True):
+    """A person's order to the engine, with the reason.
+
+    pause, resume, reduce, flatten, halt, reset-breaker; set-limits with `changes` (name, value), confirm-limits and
+    cancel-limits with the `id` of what was asked. `by` is who; `id` names the order, so that it is carried out once.
+    """
 
     ts: int
     action: str
     reason: str
+    changes: tuple[tuple[str, float], ...] = ()
+    by: str = ""
+    id: str = ""
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted", tag_field="is"):

@@ -8,7 +8,12 @@ __all__ = ["Decision", "Outcome", "RiskSnapshot", "RiskVerdict", "RuleHit"]
 
 
 class Decision(msgspec.Struct, frozen=True, tag="decision", tag_field="is"):
-    """A strategy wants `target` (signed weight of equity) in a symbol; contributions add up to the score."""
+    """A strategy wants `target` (signed weight of equity) in a symbol; contributions add up to the score.
+
+    `dissent` is how far the voices lie apart, 0 when they agree. An entry carries the log return that is expected of it
+    (`edge`) and the most that its way in and out may cost (`cost`), both as fractions of the price, where they are
+    known; `veto` names the experts that forbid it; `note` is what else led to it.
+    """
 
     id: str
     strategy: str
@@ -19,12 +24,19 @@ class Decision(msgspec.Struct, frozen=True, tag="decision", tag_field="is"):
     confidence: float
     contributions: tuple[tuple[str, float], ...]
     regime: str = "unknown"
+    dissent: float = 0.0
+    edge: float | None = None
+    cost: float | None = None
+    veto: str = ""
+    note: str = ""
 
 
 class RiskSnapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="is"):
     """The account as the gate sees it. Fractions of equity; losses and drawdowns are positive; None is "not known".
 
-    `breaker` is the state of the circuit breaker after it has seen these numbers.
+    `breaker` is the state of the circuit breaker after it has seen these numbers. Tail figures are those of one day;
+    they are measured where something hangs on them: with decisions, and once a day. `limit_share` is what the traffic
+    light leaves of the tail limits.
     """
 
     ts: int
@@ -39,10 +51,16 @@ class RiskSnapshot(msgspec.Struct, frozen=True, tag="snapshot", tag_field="is"):
     correlated_exposure: float | None = None
     p_ruin: float | None = None
     breaker: str = "NORMAL"
+    weekly_loss: float = 0.0
+    limit_share: float = 1.0
 
 
 class RuleHit(msgspec.Struct, frozen=True):
-    """One rule that spoke: its value, the limit it met, and what it says. Severity: info, warn, block."""
+    """One rule that spoke: its value, the limit it met, and what it says.
+
+    Severity: block refused, warn cut the target or spoke, info is near. A rule book cuts by "resize", its `limit` then
+    the largest absolute weight it allows.
+    """
 
     rule: str
     severity: str
@@ -61,7 +79,11 @@ class Outcome(StrEnum):
 
 
 class RiskVerdict(msgspec.Struct, frozen=True, tag="verdict", tag_field="is"):
-    """The gate's answer to one decision. Only `seakeep.risk` constructs one (a test proves it)."""
+    """The gate's answer to one decision. Only `seakeep.risk` constructs one (a test proves it).
+
+    `targets` are the take-profit prices, nearest first, each with its share of the position; `limits` and `book` are
+    the versions of what it was judged by.
+    """
 
     decision_id: str
     symbol: str
@@ -73,6 +95,9 @@ class RiskVerdict(msgspec.Struct, frozen=True, tag="verdict", tag_field="is"):
     hits: tuple[RuleHit, ...]
     near_misses: tuple[RuleHit, ...] = ()
     flip: str = ""
+    targets: tuple[tuple[float, float], ...] = ()
+    limits: str = ""
+    book: str = ""
 
     @property
     def allowed(self) -> bool:

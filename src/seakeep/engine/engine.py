@@ -1,5 +1,6 @@
 """The one stateful object: events in, commands and records out. The same events always give the same answers."""
 
+from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -26,7 +27,9 @@ from seakeep.core.events import (
 )
 from seakeep.core.market import InstrumentKind
 from seakeep.core.orders import Order, OrderType, Side, Status
-from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
+from seakeep.core.units import quantise_down, quantise_up
+from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict
+from seakeep.engine.facts import case_of, closing_time, forecast_var, note_health, note_sentiment, tailed
 from seakeep.engine.opinion import Opinion, opine
 from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.state import EngineState, Market
@@ -34,16 +37,21 @@ from seakeep.execution.accounting import apply_fill, apply_funding
 from seakeep.execution.orders import apply
 from seakeep.execution.plan import ParentOrder, plan
 from seakeep.features.frame import LiveFeatures
-from seakeep.risk import pretrade
-from seakeep.risk.breaker import Breach, BreakerState, breach, step
+from seakeep.risk import flip, pretrade, ratchet
+from seakeep.risk.breaker import PEOPLE, Breach, BreakerState, breach, step
+from seakeep.risk.case import Case, reduces
 from seakeep.risk.measures import measure
+from seakeep.risk.overlay import adjust
 from seakeep.risk.review import review
-from seakeep.risk.stops import protect
 from seakeep.strategy.decide import stance
 
-__all__ = ["Engine"]
+__all__ = ["CONTROLS", "Engine"]
+
+CONTROLS = (*PEOPLE, "pause", "resume", "set-limits", "confirm-limits", "cancel-limits")
+"""What a person may order."""
 
 _NOTHING = StepResult()
+_LIGHT_DAYS = 250
 
 
 class Engine:
@@ -52,21 +60,33 @@ class Engine:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         cash = float(pipeline.initial_cash)
+        days = pipeline.limits.tail_days + 1
         self.state = EngineState(
             portfolio=Portfolio(quote=pipeline.quote, cash={pipeline.quote: pipeline.initial_cash}),
             markets={
-                symbol: Market(instrument, LiveFeatures(pipeline.interval, pipeline.specs, pipeline.tail))
+                symbol: Market(
+                    instrument,
+                    LiveFeatures(pipeline.interval, pipeline.specs, pipeline.tail),
+                    deque(maxlen=pipeline.kept_bars),
+                    deque(maxlen=pipeline.day_bars),
+                    deque(maxlen=days),
+                )
                 for symbol, instrument in sorted(pipeline.instruments.items())
             },
             cash=cash,
             peak=cash,
             day_open=cash,
+            week_open=cash,
+            ratchet=ratchet.Ratchet(pipeline.limits),
+            exceedances=deque(maxlen=_LIGHT_DAYS),
         )
 
     def process(self, event: Event) -> StepResult:
         """What this event causes: commands for the venue, records for the journal.
 
-        Raises: UnknownOrder, InvalidTransition or IntegrityError when a reply does not fit what we sent.
+        Raises: UnknownOrder, InvalidTransition or IntegrityError when a reply does not fit what we sent; ConfigError
+        for a control that cannot be carried out, which then has changed nothing, and for a strategy that fails, after
+        which flatten and the other controls still work.
         """
         match event:
             case Slice():
@@ -74,7 +94,7 @@ class Engine:
             case Control():
                 return self._on_control(event)
             case Tick():
-                return _NOTHING
+                return self._on_tick(event)
             case Funded():
                 self.state.book(apply_funding(self.state.portfolio, event.symbol, event.amount))
                 return _NOTHING
@@ -88,15 +108,45 @@ class Engine:
         state = self.state
         fresh = self._push(event)
         new_day = state.starts_day(event.ts)
+        if new_day:
+            closing_time(state, event.ts)
         if event.ts < self.pipeline.trade_from:
             return _NOTHING
         snapshot = self._drive_breaker(self._measure(event.ts, new_day=new_day), new_day=new_day)
         commands = self._withdraw()
+        records: list[Record] = []
+        if self.pipeline.stops.activation:
+            self._trail(fresh, event.ts, commands, records)
+        if new_day:
+            snapshot = tailed(state, snapshot)
+            forecast_var(state, snapshot)
         decisions = self._decisions(fresh, event.ts)
         if not decisions:
-            return StepResult(tuple(commands), (snapshot,))
-        verdicts = self._review(decisions, snapshot)
-        records: list[Record] = [snapshot, *decisions, *verdicts]
+            return StepResult(tuple(commands), (snapshot, *records))
+        if not new_day and self._adds(decisions, snapshot):
+            snapshot = tailed(state, snapshot)
+        return self._carry_out(decisions, snapshot, commands, records, keep_snapshot=True)
+
+    def _adds(self, decisions: Sequence[Decision], snapshot: RiskSnapshot) -> bool:
+        """Whether some decision adds risk, or a rule book wants to see all."""
+        held = dict(snapshot.exposure)
+        return self.pipeline.rule_book is not None or not all(
+            reduces(held.get(d.symbol, 0.0), d.target) for d in decisions
+        )
+
+    def _carry_out(
+        self,
+        decisions: list[Decision],
+        snapshot: RiskSnapshot,
+        commands: list[Command],
+        records: list[Record],
+        *,
+        keep_snapshot: bool,
+    ) -> StepResult:
+        """Review the decisions of an instant and trade what is allowed."""
+        case = case_of(self.pipeline, self.state, snapshot, decisions)
+        verdicts = self._review(case)
+        records = [*([snapshot] if keep_snapshot else []), *decisions, *verdicts, *records]
         for verdict in verdicts:
             if verdict.allowed:
                 self._trade(verdict, snapshot.equity, commands, records)
@@ -110,47 +160,80 @@ class Engine:
             if market is not None and bar.interval == self.pipeline.interval:
                 market.features.push(bar.open_time, bar.open, bar.high, bar.low, bar.close, bar.volume)
                 market.mark = bar.close
+                market.seen = bar.close_time
+                market.recent.append(bar)
+                market.volumes.append(bar.volume * bar.close)
                 fresh.append(market)
+        if event.observations or event.books:
+            self._note(event)
         return fresh
 
+    def _note(self, event: Slice) -> None:
+        """Take what else became known: the tone of the crowd, and how wide the book is."""
+        for seen in event.observations:
+            note_sentiment(self.state, seen)
+        for depth in event.books:
+            if depth.symbol in self.state.markets and depth.bids and depth.asks:
+                bid, ask = depth.bids[0][0], depth.asks[0][0]
+                self.state.markets[depth.symbol].spread = 2.0 * (ask - bid) / (ask + bid) if ask + bid > 0 else None
+
     def _measure(self, ts: int, *, new_day: bool) -> RiskSnapshot:
-        state = self.state
-        equity = state.equity
+        state, values, oldest = self.state, {}, ts
+        for symbol, market in state.markets.items():
+            if market.qty:
+                values[symbol] = market.qty * market.mark
+                oldest = min(oldest, market.seen)
+        state.oldest = oldest
+        equity = state.cash + sum(values.values())
         state.peak = max(state.peak, equity)
         if new_day:
             state.day_open = equity
-        values = {symbol: m.qty * m.mark for symbol, m in state.markets.items() if m.qty}
-        return measure(ts, equity, state.peak, state.day_open, values)
+            if state.starts_week():
+                state.week_open = equity
+                state.breaker = step(state.breaker, Breach.NEW_WEEK)
+        return measure(
+            ts, equity, state.peak, state.day_open, values, week_open=state.week_open, limit_share=state.limit_share
+        )
 
     def _drive_breaker(self, snapshot: RiskSnapshot, *, new_day: bool) -> RiskSnapshot:
         """Tell the breaker what was measured; the snapshot with the state it is in now."""
         state = self.state
         if new_day:
             state.breaker = step(state.breaker, Breach.NEW_DAY)
-        state.breaker = step(state.breaker, breach(snapshot, self.pipeline.limits))
-        if state.breaker is BreakerState.FLATTEN and not snapshot.exposure and not self._adding():
-            state.breaker = step(state.breaker, Breach.FLAT)
+        if snapshot.exposure or state.breaker is BreakerState.BLIND:
+            state.breaker = step(state.breaker, Breach.FRESH if self._fresh(snapshot.ts) else Breach.STALE)
+        told = breach(snapshot, state.limits)
+        if told is not Breach.NONE:
+            state.breaker = step(state.breaker, told)
         if state.breaker is BreakerState.NORMAL:
             return snapshot
+        if state.breaker is BreakerState.FLATTEN and not snapshot.exposure and not state.adding():
+            state.breaker = step(state.breaker, Breach.FLAT)
         return msgspec.structs.replace(snapshot, breaker=state.breaker.value)
 
-    def _adding(self) -> list[Order]:
-        """Open orders that may still add risk."""
-        return [o for market in self.state.markets.values() for o in market.orders.values() if not o.reduce_only]
+    def _fresh(self, ts: int) -> bool:
+        return ts - self.state.oldest <= self.state.limits.max_age_bars * self.pipeline.bar_ms
+
+    def _on_tick(self, event: Tick) -> StepResult:
+        """Time alone can make the book's prices stale; nothing else happens on a tick."""
+        state = self.state
+        held = any(market.qty for market in state.markets.values())
+        if not held or state.breaker is not BreakerState.NORMAL or self._fresh(event.ts):
+            return _NOTHING
+        state.breaker = step(state.breaker, Breach.STALE)
+        return StepResult(tuple(self._withdraw()))
 
     def _withdraw(self) -> list[Command]:
         """A breaker that has tripped takes back what is on its way to add risk."""
         if self.state.breaker is BreakerState.NORMAL:
             return []
-        return [Cancel(order.id, order.symbol) for order in self._adding()]
+        return [Cancel(order.id, order.symbol) for order in self.state.adding()]
 
     def _decisions(self, fresh: Sequence[Market], ts: int) -> list[Decision]:
         """What should change: the breaker's exits when it flattens, else what the strategy wants."""
         state = self.state
         if state.breaker is BreakerState.FLATTEN:
-            why = (("breaker", 0.0),)
-            held = [s for s, m in state.markets.items() if m.qty]
-            return [Decision(self._id("d"), "breaker", s, ts, 0.0, 0.0, 1.0, why) for s in held]
+            return self._exits(ts)
         if state.paused:
             return []
         frames = [market.frame() for market in fresh]
@@ -158,31 +241,52 @@ class Engine:
         judged = (self._decide(market, opinion, ts) for market, opinion in zip(fresh, opinions, strict=True))
         return [decision for decision in judged if decision is not None]
 
+    def _exits(self, ts: int) -> list[Decision]:
+        """Close everything; this asks no strategy."""
+        why = (("breaker", 0.0),)
+        held = [symbol for symbol, market in self.state.markets.items() if market.qty]
+        return [Decision(self._id("d"), "breaker", symbol, ts, 0.0, 0.0, 1.0, why) for symbol in held]
+
     def _decide(self, market: Market, opinion: Opinion, ts: int) -> Decision | None:
         """The strategy's decision on one market; None while its stance stays as it is or everyone abstains."""
         view = opinion.view
+        for expert, answered in opinion.answered:
+            note_health(market, expert, answered=answered)
         if not view.contributions:
             return None
         held = market.held
         can_short = market.instrument.kind is InstrumentKind.PERPETUAL
         wanted = stance(view, held, self.pipeline.thresholds, can_short=can_short)
         if wanted == held:
+            market.told = ()
             return None
+        symbol, target = market.instrument.symbol, wanted * opinion.weight
+        if self.pipeline.overlay.enabled:
+            target *= adjust(self.state.sentiment.get(symbol), target, ts, self.pipeline.overlay).size
         return Decision(
             self._id("d"),
             self.pipeline.strategy_name,
-            market.instrument.symbol,
+            symbol,
             ts,
-            wanted * opinion.weight,
+            target,
             view.score,
             view.confidence,
             view.contributions,
         )
 
-    def _review(self, decisions: list[Decision], snapshot: RiskSnapshot) -> tuple[RiskVerdict, ...]:
-        markets, stops = self.state.markets, self.pipeline.stops
-        protections = [protect(markets[d.symbol].mark, d.target, stops) for d in decisions]
-        return review(decisions, protections, snapshot, self.pipeline.limits, self.state.breaker)
+    def _review(self, case: Case) -> tuple[RiskVerdict, ...]:
+        """The verdicts. A refusal or a cut states its flip once; while the answer stays the same it is not repeated."""
+        book = self.pipeline.rule_book
+        verdicts = []
+        for row, verdict in enumerate(review(case, book)):
+            market = self.state.markets[verdict.symbol]
+            told = (verdict.outcome, tuple(hit.rule for hit in verdict.hits), case.candidates[row].decision.target > 0)
+            if verdict.outcome is not Outcome.APPROVED and told != market.told:
+                verdicts.append(msgspec.structs.replace(verdict, flip=flip.stated(case, row, book, verdict)))
+            else:
+                verdicts.append(verdict)
+            market.told = told
+        return tuple(verdicts)
 
     def _trade(self, verdict: RiskVerdict, equity: float, commands: list[Command], records: list[Record]) -> None:
         """Replace what is open in this symbol by the orders that the verdict allows."""
@@ -192,17 +296,53 @@ class Engine:
             return
         commands.extend(Cancel(order.id, order.symbol) for order in market.orders.values())
         for order in self._orders(planned.order):
-            hit = pretrade.check(order, len(market.orders), market.last_added_ts, self.pipeline.limits)
+            hit = pretrade.check(order, self._traffic(market, order.ts), self.state.limits)
             if hit is not None:
                 refused = f"{hit.rule}: {hit.message} ({hit.value:g} against {hit.limit:g})"
                 records.append(msgspec.structs.replace(order, status=Status.REJECTED, reason=refused))
                 return
             if not order.reduce_only:
                 market.last_added_ts = order.ts
-            sent = msgspec.structs.replace(order, status=Status.SUBMITTED)
-            market.orders[order.id] = sent
-            records.append(sent)
-            commands.append(Submit(sent))
+                self.state.added.append(order.ts)
+            self._send(market, order, commands, records)
+
+    def _send(self, market: Market, order: Order, commands: list[Command], records: list[Record]) -> None:
+        sent = msgspec.structs.replace(order, status=Status.SUBMITTED)
+        market.orders[order.id] = sent
+        records.append(sent)
+        commands.append(Submit(sent))
+
+    def _traffic(self, market: Market, ts: int) -> pretrade.Traffic:
+        return pretrade.Traffic(
+            len(market.orders), market.last_added_ts, self.state.added_since(ts), market.mark, market.instrument
+        )
+
+    def _trail(self, fresh: Sequence[Market], ts: int, commands: list[Command], records: list[Record]) -> None:
+        """Where a position has gained enough, its stop becomes one that follows the price."""
+        stops = self.pipeline.stops
+        for market in fresh:
+            resting = [o for o in market.orders.values() if o.type is OrderType.STOP and o.reduce_only]
+            if not market.qty or not resting:
+                continue
+            position = self.state.portfolio.positions[market.instrument.symbol]
+            side = 1.0 if market.qty > 0 else -1.0
+            if side * (market.mark / float(position.cost / position.qty) - 1.0) < stops.activation:
+                continue
+            for stop in resting:
+                commands.append(Cancel(stop.id, stop.symbol))
+                trail = Decimal(repr(max(stops.trailing, stops.min_distance)))
+                nearer = quantise_up if side > 0 else quantise_down
+                price = nearer(market.mark * (1.0 - side * float(trail)), market.instrument.tick)
+                following = msgspec.structs.replace(
+                    stop,
+                    id=self._id("o"),
+                    ts=ts,
+                    type=OrderType.TRAILING,
+                    stop_price=price,
+                    trail=trail,
+                    status=Status.NEW,
+                )
+                self._send(market, following, commands, records)
 
     def _orders(self, parent: ParentOrder) -> list[Order]:
         """The parent as a market order, and the stop and target that protect what it opens."""
@@ -224,14 +364,14 @@ class Engine:
         guard = msgspec.structs.replace(first, side=back, reduce_only=True)
         orders = [first]
         if parent.stop is not None:
-            trailing = self.pipeline.stops.trailing
+            trailing = 0.0 if self.pipeline.stops.activation else self.pipeline.stops.trailing
             kind = OrderType.TRAILING if trailing else OrderType.STOP
             trail = Decimal(repr(trailing)) if trailing else None
             stop = msgspec.structs.replace(guard, id=self._id("o"), type=kind, stop_price=parent.stop, trail=trail)
             orders.append(stop)
-        if parent.take_profit is not None:
-            target = msgspec.structs.replace(guard, id=self._id("o"), type=OrderType.LIMIT, price=parent.take_profit)
-            orders.append(target)
+        for price, qty in parent.targets:
+            rung = msgspec.structs.replace(guard, id=self._id("o"), type=OrderType.LIMIT, price=price, qty=qty)
+            orders.append(rung)
         return orders
 
     def _on_reply(self, event: Accepted | Filled | Rejected | Canceled) -> StepResult:
@@ -244,6 +384,7 @@ class Engine:
             market.orders[order_id] = order
         if isinstance(event, Filled):
             self.state.book(apply_fill(self.state.portfolio, event.fill))
+            market.traded.append((event.ts, float(event.fill.qty * event.fill.price)))
         guarded = isinstance(event, Filled) and order.reduce_only
         return self._cleanup(order.symbol, [order], entries=guarded)
 
@@ -267,21 +408,57 @@ class Engine:
         return StepResult(tuple(Cancel(o.id, symbol) for o in market.orders.values()), tuple(records))
 
     def _on_control(self, event: Control) -> StepResult:
-        """A person's word: pause and resume trading, flatten, reset the breaker."""
+        """A person's word."""
         state = self.state
         match event.action:
-            case "pause":
-                state.paused = True
-            case "resume":
-                state.paused = False
-            case "flatten":
-                state.breaker = BreakerState.FLATTEN
-            case "reset-breaker":
-                state.breaker = step(state.breaker, Breach.RESET)
-                state.peak = state.equity
+            case "pause" | "resume":
+                state.paused = event.action == "pause"
+                return _NOTHING
+            case "set-limits" | "confirm-limits" | "cancel-limits":
+                return self._turn(event)
+            case action if action in PEOPLE:
+                return self._order_breaker(event)
             case _:
-                raise ConfigError("unknown control", value=event.action, remedy="pause, resume, flatten, reset-breaker")
+                raise ConfigError("unknown control", value=event.action, remedy=", ".join(CONTROLS))
+
+    def _turn(self, event: Control) -> StepResult:
+        """Change the limits; what was measured under the old ones is measured again.
+
+        A change that the ratchet refuses, such as one that expired on its way here, changes nothing.
+        """
+        now, params = self.state.ratchet, self.pipeline.ratchet
+        try:
+            match event.action:
+                case "set-limits":
+                    turned = ratchet.request(now, params, event)
+                case "confirm-limits":
+                    turned = ratchet.confirm(now, event.ts, event.id)
+                case _:
+                    turned = ratchet.cancel(now, event.id)
+        except ConfigError:
+            return _NOTHING
+        self.state.ratchet, self.state.history = turned, None
         return _NOTHING
+
+    def _order_breaker(self, event: Control) -> StepResult:
+        """Reduce, flatten, halt or reset. Flatten closes at once: it asks neither the strategy nor for fresh prices."""
+        state = self.state
+        if event.action == "reset-breaker":
+            if not event.reason.strip():
+                raise ConfigError("reset-breaker needs a written reason", remedy="say why it is safe to trade again")
+            before, state.breaker = state.breaker, step(state.breaker, Breach.RESET)
+            if state.breaker is not before:
+                state.peak = state.day_open = state.week_open = state.equity
+            return _NOTHING
+        state.breaker = step(state.breaker, PEOPLE[event.action])
+        commands = self._withdraw()
+        if state.breaker is not BreakerState.FLATTEN:
+            return StepResult(tuple(commands))
+        exits = self._exits(event.ts)
+        if not exits:
+            return StepResult(tuple(commands))
+        snapshot = msgspec.structs.replace(self._measure(event.ts, new_day=False), breaker=state.breaker.value)
+        return self._carry_out(exits, snapshot, commands, [], keep_snapshot=False)
 
     def _id(self, kind: str) -> str:
         return self.state.next_id(self.pipeline.run_id, kind)

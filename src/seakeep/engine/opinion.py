@@ -25,10 +25,11 @@ _SQRT2 = math.sqrt(2.0)
 
 
 class Opinion(msgspec.Struct, frozen=True):
-    """The blended view of one symbol, and the weight of equity a full-conviction stance would take."""
+    """The blended view of one symbol, the weight of equity a full-conviction stance would take, and who answered."""
 
     view: Blend
     weight: float
+    answered: tuple[tuple[str, bool], ...] = ()
 
 
 def opine(pipeline: Pipeline, frames: Sequence[FeatureFrame]) -> Iterator[Opinion]:
@@ -40,7 +41,8 @@ def opine(pipeline: Pipeline, frames: Sequence[FeatureFrame]) -> Iterator[Opinio
         forecasts = {name: table[start:stop] for name, table in tables.items()}
         beliefs = _beliefs(pipeline, frame, forecasts)
         signals = _signals(pipeline, frame, forecasts, beliefs)
-        yield Opinion(blend(signals, pipeline.group_weights), _weight(pipeline, beliefs))
+        answered = tuple([(name, belief.mean == belief.mean) for name, belief in beliefs.items()]) if beliefs else ()
+        yield Opinion(blend(signals, pipeline.group_weights), _weight(pipeline, beliefs), answered)
 
 
 def _forecast(pipeline: Pipeline, frames: Sequence[FeatureFrame]) -> dict[str, Float64]:

@@ -1,28 +1,51 @@
 """What the engine remembers between events. Floats mirror the Decimal book so that a slice costs no Decimal."""
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from seakeep.core.account import Portfolio, Position
-from seakeep.core.beliefs import FeatureFrame
-from seakeep.core.market import Instrument
+from seakeep.core.beliefs import FeatureFrame, Sentiment
+from seakeep.core.market import Bar, Instrument
 from seakeep.core.orders import Order
-from seakeep.core.units import DAY_MS
+from seakeep.core.units import DAY_MS, MINUTE_MS
 from seakeep.features.frame import LiveFeatures
 from seakeep.risk.breaker import BreakerState
+from seakeep.risk.case import History
+from seakeep.risk.limits import Limits
+from seakeep.risk.ratchet import Ratchet
 
-__all__ = ["EngineState", "Market"]
+__all__ = ["EngineState", "Forecast", "Market"]
+
+_THURSDAY = 3
+"""Days from Monday to 1970-01-01."""
 
 
 @dataclass(slots=True)
 class Market:
-    """One symbol: its window of features, its last price, our holding, our open orders."""
+    """One symbol: its window of features, its last price, our holding, our open orders, and what the gate looks at.
+
+    `recent` are its last bars, `volumes` (quote units) those of a day, `closes` its price at the start of each UTC day
+    (NaN without a bar that day), `volatility` the deviation of its daily returns, kept until the next day; `traded` our
+    fills as (ts, quote units), `health` how often each expert lately had an answer, `told` the last refusal.
+    """
 
     instrument: Instrument
     features: LiveFeatures
+    recent: deque[Bar]
+    volumes: deque[float]
+    closes: deque[float]
     mark: float = 0.0
+    seen: int = 0
     qty: float = 0.0
+    spread: float | None = None
+    volatility: float | None = None
+    volatility_day: int = -1
     orders: dict[str, Order] = field(default_factory=dict)
     last_added_ts: int | None = None
+    traded: deque[tuple[int, float]] = field(default_factory=deque)
+    health: dict[str, float] = field(default_factory=dict)
+    told: tuple[object, ...] = ()
 
     def frame(self) -> FeatureFrame:
         """The newest features of this symbol; overwritten at its next bar."""
@@ -39,18 +62,45 @@ class Market:
 
 
 @dataclass(slots=True)
+class Forecast:
+    """The VaR that was forecast for a book at the start of a day, and its weights by symbol."""
+
+    var: float
+    weights: tuple[tuple[str, float], ...]
+
+
+@dataclass(slots=True)
 class EngineState:
-    """The account and the markets. `sequence` numbers decisions and orders, so a replay repeats their ids."""
+    """The account and the markets. `sequence` numbers decisions and orders, so a replay repeats their ids.
+
+    `exceedances` are the latest days' forecasts, True where the loss was larger; `limit_share` is what they leave of
+    the tail limits, `oldest` when the oldest price of a position became known.
+    """
 
     portfolio: Portfolio
     markets: dict[str, Market]
     cash: float
     peak: float
     day_open: float
+    week_open: float
+    ratchet: Ratchet
+    exceedances: deque[bool]
     day: int = -1
+    week: int = -1
     sequence: int = 0
     breaker: BreakerState = BreakerState.NORMAL
     paused: bool = False
+    limit_share: float = 1.0
+    oldest: int = 0
+    forecast: Forecast | None = None
+    history: History | None = None
+    sentiment: dict[str, Sentiment] = field(default_factory=dict)
+    added: deque[int] = field(default_factory=deque)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self.ratchet.limits
 
     @property
     def equity(self) -> float:
@@ -70,12 +120,34 @@ class EngineState:
         self.day = day
         return True
 
+    def starts_week(self) -> bool:
+        """Whether the day that has just begun opens a new week (Monday); remembers it."""
+        week = (self.day + _THURSDAY) // 7
+        if week == self.week:
+            return False
+        self.week = week
+        return True
+
     def book(self, portfolio: Portfolio) -> None:
         """Take over a new portfolio and refresh the float mirrors."""
         self.portfolio = portfolio
         self.cash = float(portfolio.cash[portfolio.quote])
         for symbol, market in self.markets.items():
             market.qty = float(portfolio.positions.get(symbol, _NOTHING).qty)
+
+    def adding(self) -> list[Order]:
+        """Open orders that may still add risk."""
+        return [o for market in self.markets.values() for o in market.orders.values() if not o.reduce_only]
+
+    def added_since(self, ts: int) -> int:
+        """Orders that added risk in the minute before `ts`."""
+        while self.added and self.added[0] <= ts - MINUTE_MS:
+            self.added.popleft()
+        return len(self.added)
+
+    def open_orders(self) -> Sequence[Order]:
+        """Every open order."""
+        return [order for market in self.markets.values() for order in market.orders.values()]
 
 
 _NOTHING = Position(symbol="")

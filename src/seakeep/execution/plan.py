@@ -20,7 +20,10 @@ _ZERO = Decimal(0)
 
 
 class ParentOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What one verdict asks of the market. Prices in quote units."""
+    """What one verdict asks of the market. Prices in quote units.
+
+    `targets` take profit, nearest first: each a price and the quantity it closes; `take_profit` is the nearest.
+    """
 
     id: str
     decision_id: str
@@ -32,6 +35,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True):
     reduce_only: bool
     stop: Decimal | None = None
     take_profit: Decimal | None = None
+    targets: tuple[tuple[Decimal, Decimal], ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -105,10 +109,10 @@ def _why_not(target: float, held: Decimal, wanted: Decimal, instrument: Instrume
 def _parent(verdict: RiskVerdict, instrument: Instrument, side: Side, qty: Decimal, reduces: bool) -> ParentOrder:
     """Protective prices go to the tick nearer the market: they act sooner, not later."""
     long = verdict.target > 0
-    lower, upper = (verdict.stop, verdict.take_profit) if long else (verdict.take_profit, verdict.stop)
-    below = None if lower is None else quantise_up(lower, instrument.tick)
-    above = None if upper is None else quantise_down(upper, instrument.tick)
-    stop, take_profit = (below, above) if long else (above, below)
+    nearer = {True: quantise_up, False: quantise_down}
+    stop = None if verdict.stop is None else nearer[long](verdict.stop, instrument.tick)
+    wanted = verdict.targets or (() if verdict.take_profit is None else ((verdict.take_profit, 1.0),))
+    targets = _rungs([(nearer[not long](price, instrument.tick), share) for price, share in wanted], qty, instrument)
     return ParentOrder(
         id=f"{verdict.decision_id}-p",
         decision_id=verdict.decision_id,
@@ -119,5 +123,20 @@ def _parent(verdict: RiskVerdict, instrument: Instrument, side: Side, qty: Decim
         qty=qty,
         reduce_only=reduces,
         stop=stop,
-        take_profit=take_profit,
+        take_profit=targets[0][0] if targets else None,
+        targets=targets,
     )
+
+
+def _rungs(
+    wanted: list[tuple[Decimal, float]], qty: Decimal, instrument: Instrument
+) -> tuple[tuple[Decimal, Decimal], ...]:
+    """Each target with its share of the quantity in whole lots; shares that add up to 1 leave nothing over."""
+    rungs, left, given = [], qty, 0.0
+    for price, share in wanted:
+        given += share
+        part = left if given > 1.0 - 1e-9 else min(left, quantise_down(qty * Decimal(repr(share)), instrument.lot))
+        if part > 0 and price > 0:
+            rungs.append((price, part))
+            left -= part
+    return tuple(rungs)

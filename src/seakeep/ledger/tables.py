@@ -3,9 +3,9 @@
 A read model has one column per field of the struct it keeps, after the entry (`entry`) and the place in it (`pos`) the
 row came from. Amounts are text, so that no digit is lost on any database; nested fields are JSON.
 
-Every page a commit touches is written to the log before it is durable, so there is no index besides the keys, the
-head of a run lies apart from its configuration, and an entry has one integer as its key: SQLite appends such rows
-without rebalancing the tree.
+Every page a commit touches is written to the log before it is durable, so there is no index besides the keys (and one
+of the few rows that are controls), the head of a run lies apart from its configuration, and an entry has one integer as
+its key: SQLite appends such rows without rebalancing the tree.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,13 +21,16 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     Select,
     Table,
     Text,
+    UniqueConstraint,
     select,
+    text,
 )
 
 from seakeep.core.events import Event, Filled, Funded, Liquidated, Record
@@ -35,6 +38,8 @@ from seakeep.core.orders import Fill, Order
 from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
 
 __all__ = [
+    "AUDIT",
+    "CONTROLS",
     "HEADS",
     "JOURNAL",
     "META",
@@ -48,8 +53,8 @@ __all__ = [
     "of_run",
 ]
 
-SCHEMA_VERSION = 2
-"""Raised whenever a column changes; a ledger of another version is refused when it is opened."""
+SCHEMA_VERSION = 3
+"""Raised whenever a table or a column changes; a ledger of another version is refused when it is opened."""
 
 METADATA = MetaData()
 META = Table("meta", METADATA, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
@@ -79,6 +84,33 @@ JOURNAL = Table(
     Column("prev_hash", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
 )
+CONTROLS = Table(
+    "controls",
+    METADATA,
+    Column("number", BigInteger, ForeignKey("runs.number"), primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("posted", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("control", LargeBinary, nullable=False),
+    UniqueConstraint("who", "key"),
+)
+"""What people asked of a run, in order: the n-th control of a run is the n-th its journal takes over."""
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("ts", BigInteger, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", BigInteger, nullable=False),
+)
+"""Every request that changed something or tried to; `body` is the SHA-256 of what was sent."""
+_IS_CONTROL = text("kind = 'control'")
+Index("journaled_controls", JOURNAL.c.entry, sqlite_where=_IS_CONTROL, postgresql_where=_IS_CONTROL)
+"""Finds the few entries that are a person's word; the others do not touch it."""
 _RUN_BITS = 40
 
 

@@ -1,14 +1,21 @@
 """The expert contract: fit on past features, predict mean and standard deviation of the coming log return."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.market import Float64
 from seakeep.core.registry import Registry
 
-__all__ = ["EXPERTS", "Expert"]
+__all__ = ["EXPERTS", "Expert", "Learnt"]
+
+Learnt = NDArray[Any] | float | int | str
+"""A part of what an expert has learnt: an array of numbers, or a scalar."""
 
 
 @dataclass_transform(kw_only_default=True)
@@ -21,6 +28,8 @@ class Expert(ABC):
 
     group: ClassVar[str] = "ml"
     lookback: ClassVar[int] = 1
+    vetoes: ClassVar[bool] = False
+    """Whether it has no direction and may forbid an entry."""
 
     horizon: int = 48
     """How far it looks, in bars."""
@@ -56,6 +65,36 @@ class Expert(ABC):
     @abstractmethod
     def scale(self) -> float:
         """Root mean square of its own mean forecast on the training rows: what "a usual opinion" is."""
+
+    def state(self) -> dict[str, Learnt]:
+        """What it has learnt, as plain arrays and scalars by attribute name; empty before `fit`.
+
+        The default is every attribute whose name ends in `_`. An expert that keeps anything else there, such as the
+        model of a library, overrides this and `restore`. Raises: TypeError naming the attribute that is not plain.
+        """
+        learnt = {key: value for key, value in vars(self).items() if key.endswith("_") and not key.startswith("_")}
+        return {key: _plain(f"{type(self).__name__}.{key}", value) for key, value in learnt.items()}
+
+    def restore(self, state: Mapping[str, Learnt]) -> Self:
+        """Take over what another of its kind and parameters has learnt; it then predicts the same bits.
+
+        Raises: ValueError for a name that is not that of something learnt.
+        """
+        for key, value in state.items():
+            if not key.isidentifier() or not key.endswith("_") or key.startswith("_"):
+                raise ValueError(f"{type(self).__name__} learns nothing called {key!r}")
+            setattr(self, key, value)
+        return self
+
+
+def _plain(label: str, value: object) -> Learnt:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufU":
+        return value
+    if isinstance(value, float | int | str):
+        return value
+    raise TypeError(f"{label} is not an array of numbers nor a scalar: override state() and restore()")
 
 
 EXPERTS: Registry[type[Expert]] = Registry("expert")

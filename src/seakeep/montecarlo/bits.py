@@ -25,6 +25,7 @@ __all__ = [
     "shr32",
     "sub32",
     "to_float",
+    "to_int",
     "xor32",
 ]
 
@@ -46,7 +47,7 @@ def _two(instruction: str) -> Any:
 
 
 def _one(source: Any, target: Any, write: Emit) -> Any:
-    """A conversion of one value that keeps its bits, or turns an int32 into the nearest float32."""
+    """A conversion of one value: one that keeps its bits, int32 to the nearest float32, or back toward zero."""
 
     @intrinsic
     def emit(typing_context: Any, value: Any) -> Any:
@@ -61,6 +62,7 @@ def _one(source: Any, target: Any, write: Emit) -> Any:
 add32, sub32, xor32, and32 = _two("add"), _two("sub"), _two("xor"), _two("and_")
 or32, shl32, shr32, sar32 = _two("or_"), _two("shl"), _two("lshr"), _two("ashr")
 as_int = _one(types.uint32, types.int32, lambda builder, x: x)
+to_int = _one(types.float32, types.int32, lambda builder, x: builder.fptosi(x, _WORD))
 to_float = _one(types.int32, types.float32, lambda builder, x: builder.sitofp(x, _FLOAT))
 as_float = _one(types.uint32, types.float32, lambda builder, x: builder.bitcast(x, _FLOAT))
 as_word = _one(types.float32, types.uint32, lambda builder, x: builder.bitcast(x, _WORD))

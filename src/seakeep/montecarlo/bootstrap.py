@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numba import float32, int32, prange
+from numba import float32, prange, uint32
 from numpy.typing import ArrayLike
 
 from seakeep.core.jit import FUSED, kernel
 from seakeep.core.market import Float64, Int64
+from seakeep.montecarlo.bits import add32, to_int
 from seakeep.montecarlo.lanes import Job, follow, open_lanes, settle
 from seakeep.montecarlo.sample import checked_returns
 from seakeep.montecarlo.streams import LANES, fill_words, seed_block, unit_f32
@@ -25,47 +26,56 @@ __all__ = ["Bootstrap", "bootstrap"]
 Method = Literal["iid", "block", "stationary"]
 
 
-@kernel(fastmath=FUSED)
-def _draw(history: Any, words: Any, r: Any) -> None:
+@kernel(fastmath=FUSED, inline=True)
+def _row(word: Any, size: Any, last: Any) -> Any:
+    """Row of a table with `last` + 1 of them: the uniform of a word times `size`. Unsigned, so that it is not checked
+    for counting from the end."""
+    return uint32(to_int(min(unit_f32(word) * size, last)))
+
+
+@kernel(fastmath=FUSED, inline=True)
+def _draw(history: Any, words: Any, row: Any, r: Any) -> None:
     """A return from anywhere for each lane."""
     n, last = float32(len(history)), float32(len(history) - 1)
     for j in range(LANES):
-        r[j] = history[int32(min(unit_f32(words[j]) * n, last))]
+        row[j] = _row(words[j], n, last)
+    for j in range(LANES):
+        r[j] = history[row[j]]
 
 
-@kernel(fastmath=FUSED)
+@kernel(fastmath=FUSED, inline=True)
 def _place(starts: Any, rows: Any, chance: Any, words: Any, place: Any) -> None:
     """Where a new run of each lane would begin: of a word below `chance` its share of it, else the last place."""
     last = float32((len(starts) if len(starts) else rows) - 1)
     size = (last + float32(1.0)) / float32(chance)
     for j in range(LANES):
-        place[j] = int32(min(unit_f32(words[j]) * size, last))
+        place[j] = _row(words[j], size, last)
     if len(starts):
         for j in range(LANES):
             place[j] = starts[place[j]]
 
 
-@kernel(fastmath=FUSED)
+@kernel(fastmath=FUSED, inline=True)
 def _run_on(history: Any, chance: Any, words: Any, place: Any, row: Any, r: Any) -> None:
     """The next return of each lane's run, or with that chance the first of a new one."""
-    share, ends = float32(chance), int32(len(history))
+    share, ends = float32(chance), uint32(len(history))
     for j in range(LANES):
-        following = row[j] + int32(1)
-        following = int32(0) if following == ends else following
-        at = place[j] if unit_f32(words[j]) <= share else following
-        row[j] = at
-        r[j] = history[at]
+        following = add32(row[j], uint32(1))
+        following = uint32(0) if following == ends else following
+        row[j] = place[j] if unit_f32(words[j]) <= share else following
+    for j in range(LANES):
+        r[j] = history[row[j]]
 
 
 @kernel
 def _block(job: Any, history: Any, starts: Any, length: Any, random: Any, b: Any) -> None:
     stream, r, paths = seed_block(job, job.first + b), np.empty((4, LANES), np.float32), open_lanes(0.0)
-    words, place, row = np.empty((4, LANES), np.uint32), np.zeros(LANES, np.int32), np.zeros(LANES, np.int32)
+    words, place, row = np.empty((4, LANES), np.uint32), np.zeros(LANES, np.uint32), np.zeros(LANES, np.uint32)
     for t in range(0, job.steps, 4):
         fill_words(job, job.first + b, t, 0, stream, words)
         for k in range(4):
             if length == 1.0:
-                _draw(history, words[k], r[k])
+                _draw(history, words[k], row, r[k])
                 continue
             fresh = t + k == 0 or (not random and (t + k) % int(length) == 0)
             chance = 1.0 if fresh else (1.0 / length if random else 0.0)
@@ -92,6 +102,11 @@ class Bootstrap:
     random: bool
     interval: str = "1d"
 
+    @property
+    def additive(self) -> bool:
+        """The log value is the sum of the log returns."""
+        return True
+
     def means(self, steps: int) -> Float64:
         """Expected log return of each step (1, steps)."""
         if len(self.starts) == len(self.returns):
@@ -110,7 +125,7 @@ class Bootstrap:
         history = np.sort(self.returns[self.starts]) if iid else self.returns
         everywhere = len(self.starts) == len(self.returns)
         starts = self.starts[:0] if everywhere else self.starts
-        _blocks(job, history.astype(np.float32), starts.astype(np.int32), float(self.length), self.random, blocks)
+        _blocks(job, history.astype(np.float32), starts.astype(np.uint32), float(self.length), self.random, blocks)
 
 
 def bootstrap(

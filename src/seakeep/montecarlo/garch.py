@@ -101,6 +101,11 @@ class Garch(msgspec.Struct, frozen=True):
         if not 0 < self.variance < math.inf:
             raise ValueError(f"the variance of the first step must be positive, got {self.variance}")
 
+    @property
+    def additive(self) -> bool:
+        """The log value is the sum of the log returns."""
+        return True
+
     def means(self, steps: int) -> Float64:
         """Expected log return of each step (1, steps)."""
         return np.full((1, steps), self.params.mu)

@@ -51,6 +51,11 @@ class Gbm(msgspec.Struct, frozen=True):
             raise ValueError(f"drift must be finite and volatility positive, got {self.drift} and {self.volatility}")
 
     @property
+    def additive(self) -> bool:
+        """The log value is the sum of the log returns."""
+        return True
+
+    @property
     def dt(self) -> float:
         """Length of a step in years."""
         return interval_ms(self.interval) / YEAR_MS

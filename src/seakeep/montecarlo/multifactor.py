@@ -198,6 +198,11 @@ class Multifactor:
             raise ValueError(f"degrees of freedom must be above 2 for a covariance to exist, got {nu}")
         return cls(m, table, own, w, nu, interval)
 
+    @property
+    def additive(self) -> bool:
+        """The log value is the sum of the log returns only of one asset that is held whole."""
+        return tuple(self.weights) == (1.0,)
+
     def covariance(self) -> Float64:
         """Covariance (assets, assets) of a step."""
         return np.asarray(self.loadings @ self.loadings.T + np.diag(self.specific**2))

@@ -27,10 +27,15 @@ from seakeep.montecarlo.lanes import Job, follow, open_lanes, settle
 from seakeep.montecarlo.sample import checked_returns
 from seakeep.montecarlo.streams import LANES, fill_normals, fill_words, seed_block, unit_f32
 
-__all__ = ["NewsFit", "NewsJumps", "NewsState", "analogues", "fit_news", "news_state"]
+__all__ = ["JUMP", "NewsFit", "NewsJumps", "NewsState", "analogues", "fit_news", "news_state"]
 
 _MOST = 6
 _LEAST_JUMPS = 8
+
+JUMP = 3.0
+"""Robust deviations from which a return is a jump. Of jumps of three to five deviations put among normal returns it
+finds seven in ten, and takes less than one ordinary day a year for one; at 4 it finds four in ten. Returns with heavy
+tails or moving volatility make it call more days jumps: three a year under GARCH, ten under a t of 4 degrees."""
 
 
 @kernel(fastmath=FUSED)
@@ -142,6 +147,11 @@ class NewsJumps:
         if not all(map(math.isfinite, numbers)) or not (self.sd > 0 and self.jump_sd >= 0 and 0 <= self.fade <= 1):
             raise ValueError(f"numbers must be finite, sd > 0, jump_sd >= 0 and fade in [0, 1], got {self}")
 
+    @property
+    def additive(self) -> bool:
+        """The log value is the sum of the log returns."""
+        return True
+
     def _faded(self, steps: int) -> Float64:
         return np.asarray(self.fade ** np.arange(steps))
 
@@ -183,7 +193,7 @@ def fit_news(
     *,
     half_life_ms: int,
     interval: str = "1d",
-    threshold: float = 4.0,
+    threshold: float = JUMP,
 ) -> tuple[NewsJumps, NewsFit]:
     """Jump diffusion of log returns (n,), bent by the state of the news at each bar's open (n,) and `now`.
 

@@ -33,6 +33,11 @@ class Model(Protocol):
     @property
     def interval(self) -> str: ...
 
+    @property
+    def additive(self) -> bool:
+        """Whether the log value is the sum of the log returns: not with several assets, or one beside cash."""
+        ...
+
     def means(self, steps: int) -> Float64:
         """Expected log return of each step (assets, steps)."""
         ...
@@ -171,9 +176,8 @@ def order(run: Run, layer: Overlay, first: int, out: Float32, kept: Float32, at:
 
 
 def _expected_log(model: Model, run: Run, layer: Overlay) -> float | None:
-    """Exact mean of the log value at the end; None where the log is not a sum: several assets, or one beside cash."""
-    weights = getattr(model, "weights", None)
-    if len(layer.tilt) > 1 or (weights is not None and tuple(weights) != (1.0,)):
+    """Exact mean of the log value at the end; None where the log is not a sum."""
+    if not model.additive:
         return None
     level = 0.0
     for k, d, f, m in zip(layer.pull, layer.tilt[0], layer.factor, model.means(run.steps)[0], strict=True):

@@ -13,13 +13,14 @@ import numpy as np
 from numba import prange, uint32
 from numpy.typing import ArrayLike, NDArray
 
+from seakeep.core.errors import ConvergenceError
 from seakeep.core.jit import FUSED, kernel
 from seakeep.core.market import Float64
 from seakeep.montecarlo.bits import as_int, shr32
-from seakeep.montecarlo.chain import Chain, fit_chain
 from seakeep.montecarlo.lanes import Job, follow, open_lanes, settle
 from seakeep.montecarlo.sample import checked_returns
 from seakeep.montecarlo.streams import LANES, fill_normals, fill_words, seed_block
+from seakeep.stats.hmm import HmmFit, HmmSettings, fit_hmm
 
 __all__ = ["Regimes", "fit_regimes"]
 
@@ -118,6 +119,11 @@ class Regimes:
             raise ValueError(f"means must be finite and deviations positive, got {self.mean} and {self.sd}")
 
     @property
+    def additive(self) -> bool:
+        """The log value is the sum of the log returns."""
+        return True
+
+    @property
     def stationary(self) -> Float64:
         """Share of time spent in each regime in the long run (k,)."""
         k = len(self.mean)
@@ -149,7 +155,7 @@ class Regimes:
         _blocks(job, table, _numbers(chances), _numbers(start), blocks)
 
 
-def fit_regimes(returns: ArrayLike, states: int = 2, interval: str = "1d") -> tuple[Regimes, Chain]:
+def fit_regimes(returns: ArrayLike, states: int = 2, interval: str = "1d") -> tuple[Regimes, HmmFit]:
     """Regimes of log returns (n,) by maximum likelihood, as they stand after the last return, and the fit itself.
 
     Raises: NotEnoughHistory below 100 returns a regime; DataError if they are not finite or do not vary;
@@ -157,5 +163,12 @@ def fit_regimes(returns: ArrayLike, states: int = 2, interval: str = "1d") -> tu
     """
     if states not in (2, 3):
         raise ValueError(f"states must be 2 or 3, got {states}")
-    chain = fit_chain(checked_returns(returns, 100 * states), states)
-    return Regimes(chain.mean, chain.sd, chain.transition, chain.now, interval), chain
+    fit = fit_hmm(checked_returns(returns, 100 * states), states, seed=0, settings=_FIXED_STARTS)
+    if not fit.converged:
+        remedy = "take a longer history or fewer states"
+        raise ConvergenceError(f"no fit of {states} regimes in {fit.iterations} sweeps", value=fit.n, remedy=remedy)
+    sd = np.sqrt(fit.covariances[:, 0, 0])
+    return Regimes(fit.means[:, 0], sd, fit.transition, fit.now, interval), fit
+
+
+_FIXED_STARTS = HmmSettings(starts=0)

@@ -141,22 +141,24 @@ def tail(values: Float32, confidence: float = 0.95) -> tuple[Figure, Figure]:
     share = 1 - confidence
     if not 0 < confidence < 1 or share * len(values) < _BATCHES:
         raise ValueError(f"confidence must be inside (0, 1) with {_BATCHES} outcomes beyond it, got {confidence}")
-    parts = _tail(_batched(values), share)
-    whole = _tail(np.asarray(values)[None], share)
+    parts, reach = _tail(_batched(values), len(values) // _BATCHES, share)
+    near = np.asarray(values)[np.asarray(values) <= reach]
+    whole, _ = _tail(near[None], len(values), share)
     errors = parts.std(axis=1, ddof=1) / math.sqrt(_BATCHES)
     var, cvar = (Figure(1 - float(v[0]), float(e), len(values)) for v, e in zip(whole, errors, strict=True))
     return var, cvar
 
 
-def _tail(values: Any, share: float) -> Float64:
-    """Quantile and mean below it of each row (2, rows)."""
-    n = values.shape[1]
+def _tail(values: Any, n: int, share: float) -> tuple[Float64, float]:
+    """Quantile and mean below it (2, rows) of each row of `n` values, of which only the lowest need be here, and the
+    largest value that was looked at."""
     at, whole = share * (n - 1), max(1, int(share * n))
     low = min(int(at), n - 2)
-    ordered = np.partition(values, sorted({whole - 1, low, low + 1}), axis=1)
-    below, above = ordered[:, low].astype(np.float64), ordered[:, low + 1]
-    worst = ordered[:, :whole].sum(axis=1, dtype=np.float64) / whole
-    return np.stack([below + (at - low) * (above - below), worst])
+    ordered = np.partition(values, low + 1, axis=1)
+    above, worst = ordered[:, low + 1].astype(np.float64), ordered[:, : low + 1]
+    below = worst.max(axis=1).astype(np.float64)
+    total = worst.sum(axis=1, dtype=np.float64) - (low + 1 - whole) * below
+    return np.stack([below + (at - low) * (above - below), total / whole]), float(above.max())
 
 
 def summarise(

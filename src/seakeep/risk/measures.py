@@ -1,27 +1,173 @@
-"""The account as numbers: one snapshot per slice."""
+"""The account as numbers: one snapshot per slice, and the tail and the correlations of the book behind it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
+
+from seakeep.core.jit import kernel
+from seakeep.core.market import Float64
 from seakeep.core.verdicts import RiskSnapshot
+from seakeep.risk.case import History
+from seakeep.risk.limits import Limits
+from seakeep.stats.quantiles import split_rank
 
-__all__ = ["measure"]
+__all__ = ["WORTHLESS", "Tail", "correlated", "correlations", "history_from", "measure", "tail_of", "worst_days"]
+
+WORTHLESS = 1e9
+"""Weight per quote unit in an account that is worth nothing: beyond every limit, and still a number."""
 
 
-def measure(ts: int, equity: float, peak: float, day_open: float, values: Mapping[str, float]) -> RiskSnapshot:
-    """Snapshot from equity, its peak, its value at 00:00 UTC, and the signed market value of each position.
+def measure(
+    ts: int,
+    equity: float,
+    peak: float,
+    day_open: float,
+    values: Mapping[str, float],
+    *,
+    week_open: float | None = None,
+    limit_share: float = 1.0,
+) -> RiskSnapshot:
+    """Snapshot from equity, its peak, its value at 00:00 UTC (of Monday), and each position's signed market value.
 
-    Losses are positive fractions. An equity that is not positive is a drawdown of 1 and unlimited exposure.
+    Losses are positive fractions. An equity that is not positive is a drawdown of 1 and exposure beyond every limit.
 
-    >>> measure(0, 95.0, 100.0, 100.0, {"BTC/USDT": 19.0}).gross
-    0.2
+    >>> measure(0, 95.0, 100.0, 100.0, {"BTC/USDT": 47.5}).gross
+    0.5
     """
-    scale = 1.0 / equity if equity > 0 else float("inf")
-    exposure = tuple((symbol, value * scale) for symbol, value in values.items() if value)
+    scale = 1.0 / equity if equity > 0 else WORTHLESS
+    exposure = tuple([(symbol, value * scale) for symbol, value in values.items() if value])
+    gross = sum([abs(weight) for _, weight in exposure])
+    drawdown, daily = 1.0 - max(equity, 0.0) / peak, _loss(equity, day_open)
+    weekly = 0.0 if week_open is None else _loss(equity, week_open)
     return RiskSnapshot(
-        ts,
-        equity,
-        1.0 - max(equity, 0.0) / peak,
-        max(0.0, 1.0 - equity / day_open) if day_open > 0 else 1.0,
-        sum(abs(weight) for _, weight in exposure),
-        exposure,
+        ts, equity, drawdown, daily, gross, exposure, None, None, None, None, None, "NORMAL", weekly, limit_share
     )
+
+
+def _loss(equity: float, opened: float) -> float:
+    return max(0.0, 1.0 - equity / opened) if opened > 0 else 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """Days (n, k) on which every one of `symbols` has a return; weights (k,) are in their order."""
+
+    symbols: tuple[str, ...]
+    table: Float64
+    confidence: float
+
+    def figures(self, weights: Float64) -> tuple[float, float]:
+        """VaR and CVaR of a day, positive fractions of equity: `stats.components`' historical rule, without slopes."""
+        if not weights.any():
+            return 0.0, 0.0
+        below, part = split_rank(len(self.table), self.confidence)
+        var, cvar = worst_days(self.table, np.ascontiguousarray(weights, np.float64), below, part)
+        return var, cvar
+
+    def cvar(self, weights: Float64) -> float:
+        """CVaR of a day."""
+        return self.figures(weights)[1]
+
+    def volatility(self, weights: Float64) -> float:
+        """Deviation of a day's return."""
+        return float((self.table @ weights).std(ddof=1))
+
+
+@kernel
+def worst_days(table: Float64, weights: Float64, below: int, part: float) -> tuple[float, float]:
+    """VaR and CVaR of weights (k,) on days (n, k), n > below + 1.
+
+    VaR lies `part` of the way from the `below`-th to the next worst day, counted from 0; CVaR is the mean loss of the
+    days worse than it. The worst days are kept in order while the table is read once.
+    """
+    worst, kept, most = np.empty(below + 2), 0, below + 2
+    for row in range(len(table)):
+        made = 0.0
+        for column in range(len(weights)):
+            made += table[row, column] * weights[column]
+        if kept == most and made >= worst[most - 1]:
+            continue
+        at = min(kept, most - 1)
+        while at > 0 and worst[at - 1] > made:
+            worst[at] = worst[at - 1]
+            at -= 1
+        worst[at] = made
+        kept = min(kept + 1, most)
+    quantile = worst[below] + part * (worst[below + 1] - worst[below])
+    total, count = 0.0, 0
+    for value in worst:
+        if value < quantile:
+            total += value
+            count += 1
+    return -quantile, -total / count if count else -quantile
+
+
+def tail_of(history: History | None, symbols: tuple[str, ...], limits: Limits) -> Tail | None:
+    """The days the tail of a book of these symbols rests on; None if there are too few, or a symbol has none."""
+    if history is None or not set(symbols) <= set(history.symbols):
+        return None
+    table = history.returns
+    if symbols != history.symbols:
+        table = table[:, [history.symbols.index(symbol) for symbol in symbols]]
+    if not history.complete:
+        table = table[np.isfinite(table).all(axis=1)]
+    table = table[-limits.tail_days :]
+    enough = max(limits.min_tail_days, 1.0 / (1.0 - limits.var_confidence) - 1e-9)
+    return Tail(symbols, table, limits.var_confidence) if len(table) >= enough else None
+
+
+def history_from(symbols: tuple[str, ...], returns: Float64, limits: Limits) -> History:
+    """The history of daily returns (n, k) with the figures that hold for the day, measured under those limits."""
+    bare = History(symbols, returns, None, bool(np.isfinite(returns).all()))
+    tail = tail_of(bare, symbols, limits) if bare.complete else None
+    alone = None if tail is None else {s: _worse_side(tail, i) for i, s in enumerate(symbols)}
+    return History(symbols, returns, correlations(bare, limits.min_tail_days), bare.complete, alone)
+
+
+def _worse_side(tail: Tail, column: int) -> float:
+    long = np.zeros(len(tail.symbols))
+    long[column] = 1.0
+    return max(tail.cvar(long), tail.cvar(-long), 0.0)
+
+
+def correlations(history: History, least: int) -> Float64:
+    """Correlation of each pair (k, k) over the days both have; NaN with fewer than `least`, 0 with what never moves."""
+    returns, k = history.returns, len(history.symbols)
+    whole = returns[np.isfinite(returns).all(axis=1)]
+    if len(whole) >= least:
+        return _pearson(whole)
+    found = np.full((k, k), np.nan)
+    for i in range(k):
+        for j in range(i):
+            pair = returns[:, [i, j]]
+            pair = pair[np.isfinite(pair).all(axis=1)]
+            if len(pair) >= least:
+                found[i, j] = found[j, i] = _pearson(pair)[0, 1]
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _pearson(table: Float64) -> Float64:
+    centred = table - table.mean(axis=0)
+    norm = np.sqrt((centred**2).sum(axis=0))
+    still = norm <= 1e-12 * np.sqrt(len(table))
+    unit = centred / np.where(still, 1.0, norm)
+    unit[:, still] = 0.0
+    found = np.clip(unit.T @ unit, -1.0, 1.0)
+    np.fill_diagonal(found, 1.0)
+    return np.asarray(found)
+
+
+def correlated(correlation: Float64, weights: Float64, threshold: float) -> Float64:
+    """For each position (k,), the net exposure of all that move together with it; 0 where nothing else does.
+
+    Those correlated to at least `threshold` in absolute value add with the sign of the correlation, so a hedge takes
+    away; where the correlation is not known (NaN), the position adds in full.
+    """
+    moving = weights != 0.0
+    together = np.where(np.abs(correlation) >= threshold, np.sign(correlation), 0.0)
+    unknown = np.isnan(correlation)
+    others = ((together != 0.0) | unknown) @ moving.astype(np.float64) - moving
+    net = np.abs(np.where(unknown, 0.0, together) @ weights) + unknown @ np.abs(weights)
+    return np.asarray(np.where(moving & (others > 0), net, 0.0))

@@ -1,123 +1,224 @@
-"""The first gate: all decisions of a slice are judged together, at portfolio level, before any order exists."""
+"""The first gate: all decisions of a slice are judged together, at portfolio level, before any order exists.
+
+Reductions always pass, and free room for the others. An addition is refused, or cut: first by the ceilings of its own
+(`ceilings`), then by what is left under the limits of the whole book (`room`). If the review or a rule book fails,
+additions are refused and reductions pass.
+"""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict, RuleHit
+from seakeep.core.verdicts import Outcome, RiskVerdict, RuleHit
 from seakeep.risk.breaker import BreakerState
-from seakeep.risk.limits import Limits
+from seakeep.risk.case import Candidate, Case, RuleBook, reduces
+from seakeep.risk.ceilings import Ceiling, blocks, ceilings
+from seakeep.risk.measures import tail_of
+from seakeep.risk.room import NEAR, Book, Check, checks
 
 __all__ = ["review"]
 
-_NEAR = 0.8
-"""A limit used to this share is a near miss."""
+_PASSES = 8
+"""Cutting one addition can take a hedge from another; after this many rounds all additions of the slice are refused."""
 
-Protection = tuple[float | None, float | None]
+_Spoken = tuple[tuple[RuleHit, ...], ...]
 
 
-def review(
-    decisions: Sequence[Decision],
-    protections: Sequence[Protection],
-    snapshot: RiskSnapshot,
-    limits: Limits,
-    breaker: BreakerState,
-) -> tuple[RiskVerdict, ...]:
-    """One verdict per decision, in order; `protections` are the stop and take-profit price of each.
+@dataclass(slots=True)
+class _Ruling:
+    """One candidate while it is being judged: the target it may have, and what was said about it."""
 
-    Reductions always pass, and free room for the others. Additions share what is left under `max_gross` in
-    proportion to what they ask. A review that cannot be computed refuses additions and says why.
+    candidate: Candidate
+    target: float
+    hits: list[RuleHit] = field(default_factory=list)
+    limits: tuple[Ceiling, ...] = ()
+    near: list[RuleHit] = field(default_factory=list)
+
+    @property
+    def base(self) -> float:
+        """The weight it starts from."""
+        return self.candidate.base
+
+    @property
+    def adds(self) -> bool:
+        """Whether what it may have still adds risk."""
+        return not reduces(self.candidate.held, self.target)
+
+    def cut(self, rule: str, value: float, limit: float, message: str) -> None:
+        """Note a limit that took something away; each rule is named once."""
+        if all(hit.rule != rule for hit in self.hits):
+            self.hits.append(RuleHit(rule, "warn", value, limit, message))
+
+
+def review(case: Case, book: RuleBook | None = None) -> tuple[RiskVerdict, ...]:
+    """One verdict per candidate of the case, in order; `book` speaks beside the limits.
+
+    It never raises: what cannot be judged is refused, with the reason.
     """
-    held = dict(snapshot.exposure)
-    rulings = [_judge(d, held.get(d.symbol, 0.0), snapshot, limits, breaker) for d in decisions]
-    room = _gross_scale(decisions, [target for target, _ in rulings], held, limits)
+    spoken = _consult(case, book)
+    version = "" if book is None else book.version
+    try:
+        rulings = [_alone(candidate, case, said) for candidate, said in zip(case.candidates, spoken, strict=True)]
+        _spare(rulings, _together(case, rulings))
+    except Exception as error:
+        rulings = [_closed(c, f"the review failed: {type(error).__name__}: {error}") for c in case.candidates]
+    return tuple(_verdict(ruling, case, version) for ruling in rulings)
+
+
+def _consult(case: Case, book: RuleBook | None) -> _Spoken:
+    """What the rule book says to each candidate; a book that fails refuses them all."""
+    if book is None or not case.candidates:
+        return ((),) * len(case.candidates)
+    try:
+        spoken = book.judge(case)
+        if len(spoken) != len(case.candidates):
+            raise ValueError(f"{len(spoken)} answers to {len(case.candidates)} candidates")
+    except Exception as error:
+        message = f"the rule book failed, so nothing is added: {error}"
+        return ((RuleHit("rule_book_failed", "block", 0.0, 0.0, message),),) * len(case.candidates)
     return tuple(
-        _verdict(decision, prices, held.get(decision.symbol, 0.0), target, hits, room, limits, breaker)
-        for decision, prices, (target, hits) in zip(decisions, protections, rulings, strict=True)
+        tuple(_clean(hit, candidate) for hit in hits) for hits, candidate in zip(spoken, case.candidates, strict=True)
     )
 
 
-def _reduces(now: float, target: float) -> bool:
-    return target == 0.0 or (now * target > 0 and abs(target) <= abs(now))
+def _clean(hit: RuleHit, candidate: Candidate) -> RuleHit:
+    """A hit as the journal can keep it; to a reduction a book may only speak."""
+    severity = "warn" if candidate.reduces and hit.severity in ("block", "resize") else hit.severity
+    return RuleHit(hit.rule, severity, _finite(hit.value), _finite(hit.limit), hit.message)
 
 
-def _judge(
-    decision: Decision, now: float, snapshot: RiskSnapshot, limits: Limits, breaker: BreakerState
-) -> tuple[float, tuple[RuleHit, ...]]:
-    """The target this decision may have on its own, and the rules that spoke."""
-    target = decision.target
-    if _reduces(now, target):
-        return target, ()
-    closed = 0.0 if now * target < 0 else now
-    """A flip that may not open the other side still closes this one."""
-    if not math.isfinite(target) or not (math.isfinite(snapshot.equity) and snapshot.equity > 0):
-        hit = RuleHit("unmeasurable", "block", target, snapshot.equity, "target or equity is not a finite number")
-        return closed, (hit,)
-    if breaker is not BreakerState.NORMAL:
-        return closed, (_breaker_hit(snapshot, limits, breaker),)
-    if abs(target) > limits.max_weight:
-        hit = RuleHit("max_weight", "warn", abs(target), limits.max_weight, "position cut to the largest allowed")
-        return math.copysign(limits.max_weight, target), (hit,)
-    return target, ()
+def _alone(candidate: Candidate, case: Case, said: Sequence[RuleHit]) -> _Ruling:
+    """What this candidate may have if it were the only one."""
+    ruling = _Ruling(candidate, candidate.decision.target, [hit for hit in said if hit.severity != "resize"])
+    if candidate.reduces:
+        return ruling
+    ruling.hits = [*blocks(candidate, case), *ruling.hits]
+    if any(hit.severity == "block" for hit in ruling.hits):
+        ruling.target = _closed_target(candidate)
+        return ruling
+    known = _tail_known(candidate.symbol, case)
+    ruling.limits = (*_from_book(said), *ceilings(candidate, case, tail_known=known))
+    _cut_alone(ruling, case.limits.max_weight)
+    return ruling
 
 
-def _breaker_hit(snapshot: RiskSnapshot, limits: Limits, breaker: BreakerState) -> RuleHit:
-    if breaker is BreakerState.REDUCE_ONLY:
-        message = "the day's loss limit is met: only reductions until 00:00 UTC"
-        return RuleHit("max_daily_loss", "block", snapshot.daily_loss, limits.max_daily_loss, message)
-    message = f"the breaker is {breaker}: only reductions until a written reset"
-    return RuleHit("max_drawdown", "block", snapshot.drawdown, limits.max_drawdown, message)
+def _tail_known(symbol: str, case: Case) -> bool:
+    """Whether the tail of the book with that symbol can be measured."""
+    if case.history is None:
+        return False
+    symbols = (symbol, *(s for s, weight in case.snapshot.exposure if weight and s != symbol))
+    if case.history.alone is not None and all(s in case.history.alone for s in symbols):
+        return True
+    return tail_of(case.history, symbols, case.limits) is not None
 
 
-def _gross_scale(
-    decisions: Sequence[Decision], targets: Sequence[float], held: dict[str, float], limits: Limits
-) -> float:
-    """Share of every addition that fits under `max_gross`, in [0, 1]."""
-    after = dict(held)
-    added = 0.0
-    for decision, target in zip(decisions, targets, strict=True):
-        now = held.get(decision.symbol, 0.0)
-        after[decision.symbol] = target
-        if not _reduces(now, target):
-            added += abs(target) - (abs(now) if now * target > 0 else 0.0)
-    excess = sum(abs(weight) for weight in after.values()) - limits.max_gross
-    return 1.0 if excess <= 0 or added <= 0 else max(0.0, 1.0 - excess / added)
+def _from_book(said: Sequence[RuleHit]) -> list[Ceiling]:
+    return [Ceiling(hit.rule, 0.0, 1.0, hit.limit, hit.message) for hit in said if hit.severity == "resize"]
 
 
-def _verdict(
-    decision: Decision,
-    prices: Protection,
-    now: float,
-    target: float,
-    hits: tuple[RuleHit, ...],
-    room: float,
-    limits: Limits,
-    breaker: BreakerState,
-) -> RiskVerdict:
-    if room < 1.0 and not _reduces(now, target):
-        base = now if now * target > 0 else 0.0
-        target = base + (target - base) * room
-        message = "additions of this slice share what is left of the gross limit"
-        hits = (*hits, RuleHit("max_gross", "warn", 1.0 - room, limits.max_gross, message))
-        if abs(target - base) < limits.min_weight:
-            target = base
-    blocked = any(hit.severity == "block" for hit in hits)
-    outcome = _outcome(decision.target, now, target, blocked=blocked, breaker=breaker)
-    stop, take = prices if outcome in (Outcome.APPROVED, Outcome.RESIZED) else (None, None)
+def _cut_alone(ruling: _Ruling, max_weight: float) -> None:
+    """Cut to the lowest ceiling. Only `max_weight` takes from what is held already."""
+    asked = ruling.target
+    over = [ceiling for ceiling in ruling.limits if not ceiling.allows(asked)]
+    for ceiling in over:
+        ruling.cut(ceiling.rule, ceiling.value(asked), ceiling.limit, ceiling.message)
+    if over:
+        most = max(min([ceiling.weight for ceiling in over]), abs(ruling.base))
+        ruling.target = math.copysign(min(most, max_weight, abs(asked)), asked)
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+def _closed_target(candidate: Candidate) -> float:
+    """A turn-over that may not open the other side still closes this one; else what is held stays."""
+    return 0.0 if candidate.held * candidate.decision.target < 0 else candidate.held
+
+
+def _closed(candidate: Candidate, message: str) -> _Ruling:
+    if candidate.reduces:
+        return _Ruling(candidate, candidate.decision.target, [RuleHit("review_failed", "warn", 0.0, 0.0, message)])
+    return _Ruling(candidate, _closed_target(candidate), [RuleHit("review_failed", "block", 0.0, 0.0, message)])
+
+
+def _together(case: Case, rulings: Sequence[_Ruling]) -> Sequence[Check]:
+    """Cut all additions to what the book has room for; the figures of the book as it would then be."""
+    found: Sequence[Check] = ()
+    for _ in range(_PASSES):
+        found = list(checks(_book(case, rulings))) if any(r.adds for r in rulings) else []
+        if all(check.share == 1.0 for check in found):
+            break
+        _scale(rulings, found)
+    else:
+        _scale(rulings, [check._replace(share=0.0) for check in found])
+    for ruling in rulings:
+        cut = ruling.target != ruling.candidate.decision.target
+        if cut and ruling.adds and abs(ruling.target - ruling.base) < case.limits.min_weight:
+            ruling.target = ruling.base
+    return found
+
+
+def _book(case: Case, rulings: Sequence[_Ruling]) -> Book:
+    base, added = case.held, {}
+    for ruling in rulings:
+        symbol = ruling.candidate.symbol
+        base[symbol] = ruling.base if ruling.adds else ruling.target
+        if ruling.adds:
+            added[symbol] = ruling.target - ruling.base
+    return Book.of(case, base, added)
+
+
+def _scale(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
+    for ruling in rulings:
+        if not ruling.adds:
+            continue
+        mine = [check for check in found if check.share < 1.0 and ruling.candidate.symbol in check.members]
+        for check in mine:
+            ruling.cut(check.rule, check.value, check.limit, check.message)
+        share = min((check.share for check in mine), default=1.0)
+        if share < 1.0:
+            ruling.target = ruling.base + (ruling.target - ruling.base) * share
+
+
+def _spare(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
+    """Limits that nearly spoke: of the candidate at what it may have, and of the book as it would be."""
+    for ruling in [ruling for ruling in rulings if ruling.adds]:
+        used = [(c.rule, c.value(ruling.target), c.limit, c.message) for c in ruling.limits]
+        mine = (check for check in found if ruling.candidate.symbol in check.members)
+        used += [(check.rule, check.value, check.limit, check.message) for check in mine]
+        spoken = {hit.rule for hit in ruling.hits}
+        for rule, value, limit, message in used:
+            if rule not in spoken and limit > 0 and value >= NEAR * limit:
+                ruling.near.append(RuleHit(rule, "info", value, limit, f"{value / limit:.0%} of the limit: {message}"))
+
+
+def _verdict(ruling: _Ruling, case: Case, version: str) -> RiskVerdict:
+    candidate, given = ruling.candidate, _finite(ruling.target)
+    outcome = _outcome(ruling, case.breaker)
+    allowed = outcome in (Outcome.APPROVED, Outcome.RESIZED)
     return RiskVerdict(
-        decision.id, decision.symbol, decision.ts, outcome, target, stop, take, hits, _near_misses(target, hits, limits)
+        candidate.decision.id,
+        candidate.symbol,
+        candidate.decision.ts,
+        outcome,
+        given,
+        candidate.stop if allowed else None,
+        candidate.take_profit if allowed else None,
+        tuple(ruling.hits),
+        tuple(ruling.near),
+        targets=candidate.targets if allowed else (),
+        limits=case.limits.version,
+        book=version,
     )
 
 
-def _outcome(asked: float, now: float, given: float, *, blocked: bool, breaker: BreakerState) -> Outcome:
-    if given == asked:
+def _outcome(ruling: _Ruling, breaker: BreakerState) -> Outcome:
+    candidate = ruling.candidate
+    if ruling.target == candidate.decision.target:
         return Outcome.APPROVED
-    if given != now:
+    if ruling.target != candidate.held and math.isfinite(ruling.target):
         return Outcome.RESIZED
-    return Outcome.HALTED if blocked and breaker in (BreakerState.FLATTEN, BreakerState.HALTED) else Outcome.REFUSED
-
-
-def _near_misses(target: float, hits: tuple[RuleHit, ...], limits: Limits) -> tuple[RuleHit, ...]:
-    if hits or abs(target) < _NEAR * limits.max_weight:
-        return ()
-    message = f"{abs(target) / limits.max_weight:.0%} of the largest position"
-    return (RuleHit("max_weight", "info", abs(target), limits.max_weight, message),)
+    blocked = any(hit.severity == "block" for hit in ruling.hits)
+    halted = breaker in (BreakerState.FLATTEN, BreakerState.HALTED)
+    return Outcome.HALTED if blocked and halted else Outcome.REFUSED

@@ -1,9 +1,8 @@
 """Will I be ruined? Probabilities of loss, of drawdown, of survival and of the breaker, never without an interval.
 
-Three kinds of answer. Closed forms, for a game or a geometric Brownian motion whose parameters are known. `gbm_odds`:
-the same laws averaged over what a history lets mean and variance be. `ruin_odds`, `survival` and `breaker_odds`: the
-returns or trades themselves, drawn again in blocks, twice: `worlds` histories as long as the one we have, each of which
-might have been ours, and `paths` futures from each. The mean over worlds is the probability; their spread is what we do
+Two kinds of answer. `gbm_odds`: the laws of `stats.passage` averaged over what a history lets mean and variance be.
+`ruin_odds`, `survival` and `breaker_odds`: the returns or trades themselves, drawn again in blocks, twice: `worlds`
+histories as long as the one we have, each of which might have been ours, and `paths` futures from each. The mean over worlds is the probability; their spread is what we do
 not know about it (`low` to `high`, 95 %); `error` is the Monte Carlo error of the mean.
 
 Losses are positive fractions. A period is whatever one return spans: a day, an hour, a trade.
@@ -16,14 +15,14 @@ from typing import Literal
 import msgspec
 import numpy as np
 from pydantic import Field
-from scipy.special import log_ndtr, ndtr
 
 from seakeep.core.config import Section
 from seakeep.core.errors import DataError, NotEnoughHistory
-from seakeep.core.jit import kernel
+from seakeep.core.jit import FUSED, kernel
 from seakeep.core.market import Float64, Int64
 from seakeep.risk.limits import Limits
 from seakeep.stats.bootstrap import block_length, stationary_rows
+from seakeep.stats.passage import loss_probability
 from seakeep.stats.recovery import PERCENTILES, Percentiles, drawdown_probability
 
 __all__ = [
@@ -36,11 +35,9 @@ __all__ = [
     "Survival",
     "breaker_odds",
     "drawdown_odds",
-    "gamblers_duration",
-    "gamblers_ruin",
     "gbm_odds",
-    "loss_probability",
     "ruin_odds",
+    "share_odds",
     "survival",
 ]
 
@@ -131,74 +128,6 @@ class BreakerOdds(msgspec.Struct, frozen=True):
     either: Probability
 
 
-def gamblers_ruin(win_rate: float, units: float, goal: float = math.inf) -> float:
-    """Probability that unit stakes lose `units` before they reach `goal` units (never, if there is no goal).
-
-    >>> round(gamblers_ruin(0.55, 10), 6), round(gamblers_ruin(0.5, 9, 10), 6)
-    (0.134431, 0.1)
-
-    Raises: ValueError outside 0 < win_rate < 1, 0 <= units <= goal.
-
-    References: Feller, "An Introduction to Probability Theory and Its Applications" 1, chapter XIV.
-    """
-    _check_game(win_rate, units, goal)
-    odds = math.log1p(-win_rate) - math.log(win_rate)
-    if math.isinf(goal):
-        return math.exp(min(0.0, odds * units))
-    if abs(odds) * goal < 1e-9:
-        return 1 - units / goal
-    if odds < 0:
-        return (math.exp(odds * units) - math.exp(odds * goal)) / -math.expm1(odds * goal)
-    return math.expm1(odds * (units - goal)) / math.expm1(-odds * goal)
-
-
-def gamblers_duration(win_rate: float, units: float, goal: float) -> float:
-    """Expected number of unit stakes until `units` has become 0 or `goal` (Feller 1, chapter XIV).
-
-    >>> round(gamblers_duration(0.5, 900, 1000), 6)
-    90000.0
-    """
-    _check_game(win_rate, units, goal)
-    edge = 2 * win_rate - 1
-    if abs(edge) * goal < 1e-9:
-        return float(units * (goal - units))
-    return (goal * (1 - gamblers_ruin(win_rate, units, goal)) - units) / edge
-
-
-def _check_game(win_rate: float, units: float, goal: float) -> None:
-    if not (0 < win_rate < 1 and 0 <= units <= goal and goal > 0 and math.isfinite(units)):
-        raise ValueError(f"a game needs 0 < win rate < 1 and 0 <= units <= goal, got {win_rate}, {units} and {goal}")
-
-
-def loss_probability(
-    loss: float, mean: float | Float64, std: float | Float64, horizon: float = math.inf
-) -> float | Float64:
-    """Probability that a geometric Brownian motion ever stands `loss` below its start within `horizon` periods.
-
-    `mean` and `std` are those of one period's log return (growth mu, deviation sigma: mu - sigma^2 / 2), numbers or
-    arrays (m,); it is watched all the time, so prices seen once a period fall that low somewhat less often.
-
-    >>> round(float(loss_probability(0.3, 0.3 - 0.5**2 / 2, 0.5)), 6)
-    0.606928
-
-    Raises: ValueError unless 0 < loss < 1, std > 0, horizon > 0.
-
-    References: Feller 2, chapter X; Thorp (2006), section 7.
-    """
-    drift, spread = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-    if not (0 < loss < 1 and horizon > 0 and (spread > 0).all() and np.isfinite(drift).all()):
-        raise ValueError(f"a loss in (0, 1), std > 0 and horizon > 0 are needed, got {loss}, {std} and {horizon}")
-    depth = -math.log1p(-loss)
-    tilt = -2 * drift * depth / spread**2
-    if math.isinf(horizon):
-        chance = np.exp(np.minimum(tilt, 0.0))
-    else:
-        scale = spread * math.sqrt(horizon)
-        late = tilt + log_ndtr((drift * horizon - depth) / scale)
-        chance = np.minimum(ndtr((-depth - drift * horizon) / scale) + np.exp(np.minimum(late, 0.0)), 1.0)
-    return np.asarray(chance) if chance.ndim else float(chance)
-
-
 def gbm_odds(
     returns: Float64, of: Literal["loss", "drawdown"], params: RuinParams, *, seed: int, draws: int = 2000
 ) -> Odds:
@@ -257,13 +186,59 @@ def ruin_odds(returns: Float64, params: RuinParams, *, seed: int) -> Ruin:
 
 def drawdown_odds(returns: Float64, depth: float, horizon: int, params: RuinParams, *, seed: int) -> Probability:
     """Probability that the largest drawdown reaches `depth` within `horizon`: one number of `ruin_odds`."""
+    _log_returns(returns)
+    return share_odds(returns, np.ones(1), depth, horizon, params, seed=seed)[0]
+
+
+def share_odds(
+    returns: Float64, shares: Float64, depth: float, horizon: int, params: RuinParams, *, seed: int
+) -> tuple[Probability, ...]:
+    """`drawdown_odds` of each of `shares` (s,) of a position with these returns, all in one pass over the same futures.
+
+    A share f, rebalanced every period, earns f x r; a period that would lose more than everything is ruin.
+
+    Raises: as `ruin_odds`; ValueError unless depth is in (0, 1) and the horizon at least 1.
+    """
     if not (0 < depth < 1 and horizon >= 1):
         raise ValueError(f"depth must be in (0, 1) and horizon >= 1, got {depth} and {horizon}")
-    futures = _futures(_log_returns(returns), np.array([horizon]), params, seed)
-    met = (futures[:, :, 0, 1] >= -math.log1p(-depth) - 1e-12).mean(axis=1)
-    value, low, high, error = np.stack(_spread(met, params.paths)).tolist()
-    n = len(returns)
-    return Probability(value, low, high, error, n, _METHOD, (*_reach(n, np.array([horizon])), _worst(returns)))
+    base = _finite(returns)
+    with np.errstate(divide="ignore"):
+        table = np.log1p(np.maximum(np.outer(base, shares), -1.0))
+    rng, block, met = np.random.default_rng(seed), _block(params, len(base)), np.empty((params.worlds, len(shares)))
+    for w in range(params.worlds):
+        falls = _deepest(_world(table, block, rng), rng, block, params.paths, horizon)
+        met[w] = (falls >= -math.log1p(-depth) - 1e-12).mean(axis=0)
+    n = len(base)
+    warnings = [(*_reach(n, np.array([horizon])), _worst(share * base)) for share in shares]
+    rows = np.stack(_spread(met, params.paths), axis=1).tolist()
+    return tuple(
+        Probability(value, low, high, error, n, _METHOD, said)
+        for (value, low, high, error), said in zip(rows, warnings, strict=True)
+    )
+
+
+@kernel(fastmath=FUSED)
+def _deepest(table: Float64, rng: np.random.Generator, block: float, paths: int, last: int) -> Float64:
+    """Largest fall (paths, s) of each column of log returns (n, s), drawn as in `_walk`."""
+    n, s = table.shape
+    found, level, peak, row, left = np.zeros((paths, s)), np.empty(s), np.empty(s), 0, 0
+    for p in range(paths):
+        fall = found[p]
+        level[:] = 0.0
+        peak[:] = 0.0
+        left = 0
+        for _ in range(last):
+            if left == 0:
+                row, left = _next_block(rng, n, block)
+            step = table[row]
+            for c in range(s):
+                now = level[c] + step[c]
+                level[c] = now
+                peak[c] = max(peak[c], now)
+                fall[c] = max(fall[c], peak[c] - now)
+            row = row + 1 if row + 1 < n else 0
+            left -= 1
+    return found
 
 
 _METHOD = "stationary bootstrap of worlds and paths"

@@ -3,18 +3,21 @@
 import math
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from seakeep.core.config import Section
+from seakeep.core.errors import DataError, NotEnoughHistory
+from seakeep.core.market import Float64
 
-__all__ = ["Sizing", "binary_kelly", "full_weight", "kelly_weight", "volatility_weight"]
+__all__ = ["Sizing", "binary_kelly", "full_weight", "kelly_weight", "portfolio_weights", "volatility_weight"]
 
 
 class Sizing(Section):
     """How a stance becomes a weight of equity."""
 
-    method: Literal["fixed", "volatility", "kelly"] = Field(
-        "fixed", description="rule that sets the weight; volatility and kelly need an expert"
+    method: Literal["fixed", "volatility", "kelly", "kelly_portfolio"] = Field(
+        "fixed", description="rule that sets the weight; all but fixed need an expert; kelly_portfolio sizes together"
     )
     fixed_weight: float = Field(0.10, gt=0, le=10, description="weight of the fixed rule")
     target_volatility: float = Field(0.04, gt=0, le=5, description="yearly volatility a position may bring")
@@ -57,6 +60,33 @@ def full_weight(mean: float, std: float, horizons_per_year: float, sizing: Sizin
     """
     if sizing.method == "fixed":
         return sizing.fixed_weight
-    if sizing.method == "kelly":
+    if sizing.method in ("kelly", "kelly_portfolio"):
         return kelly_weight(mean, std, sizing)
     return volatility_weight(std * math.sqrt(horizons_per_year), sizing)
+
+
+def portfolio_weights(drift: Float64, covariance: Float64, n: int, sizing: Sizing) -> Float64:
+    """Fractional Kelly across assets (k,), none negative: argmax of w d - w C w / 2 over w >= 0, cut and scaled.
+
+    `drift` (k,) is what each asset is expected to make on the side it is wanted, `covariance` (k, k) that of those
+    sides, both of one period and estimated from `n` returns: for that the weights are scaled by (n-k-1)(n-k-4) / (n
+    (n-2)), the share that grows fastest when only the covariance is estimated [1]_. Then the Kelly fraction is taken,
+    each weight cut at `max_kelly` first.
+
+    Raises: NotEnoughHistory unless n > k + 4; DataError if the covariance is not positive definite.
+
+    .. [1] Kan and Zhou, "Optimal portfolio choice with parameter uncertainty", Journal of Financial and Quantitative
+       Analysis 42 (2007), section III.
+    """
+    from scipy.optimize import nnls
+
+    k = len(drift)
+    if n <= k + 4:
+        raise NotEnoughHistory(f"Kelly weights of {k} assets need more than {k + 4} returns of each", value=n)
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        raise DataError("the covariance of what is wanted is not positive definite") from None
+    full, _ = nnls(root.T, np.linalg.solve(root, drift))
+    haircut = (n - k - 1) * (n - k - 4) / (n * (n - 2))
+    return np.asarray(sizing.kelly_fraction * np.minimum(sizing.max_kelly, haircut * full))

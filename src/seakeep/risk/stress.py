@@ -4,9 +4,6 @@ Every stress is a pure function of a `Book` (cash and the signed value of each p
 move, given or estimated), registered in `STRESSES`. Losses are in quote units and as fractions of equity, positive; a
 gain is a negative loss, so a hedge shows as one. Where a number was estimated its error comes with it; what a stress
 needs and the market does not know is an error that names the asset, never a zero.
-
-`replay` lets a real crisis happen again to today's book, from bars that cover it, and says which assets and days it
-does not cover.
 """
 
 import math
@@ -21,28 +18,26 @@ from seakeep.core.account import Portfolio
 from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory
 from seakeep.core.market import BarFrame, Float64
 from seakeep.core.registry import Registry, nearest
-from seakeep.core.units import DAY_MS, interval_ms, iso, parse_time
+from seakeep.core.units import DAY_MS, interval_ms
 
 __all__ = [
-    "CRISES",
     "ORIGINAL_SHOCKS",
     "STRESSES",
     "Book",
-    "Crisis",
     "Market",
     "PositionLoss",
-    "Replay",
     "StressChange",
     "StressLoss",
     "correlation_to_one",
     "crash",
     "depeg",
+    "equity_of",
     "estimate_market",
     "exchange_outage",
     "funding_spike",
     "liquidity_crisis",
     "original_shock",
-    "replay",
+    "spot_of",
     "stress",
     "stress_order",
 ]
@@ -115,10 +110,10 @@ class Market:
         """Row of each position. Raises: DataError naming an asset that is not here."""
         known = {symbol: row for row, symbol in enumerate(self.symbols)}
         for symbol, _ in book.values:
-            if _spot(symbol, known) not in known:
+            if spot_of(symbol, known) not in known:
                 remedy = nearest(symbol, list(known)) if known else "give it a beta, a covariance and a volume"
                 raise DataError(f"the market knows nothing of {symbol}", remedy=remedy)
-        return [known[_spot(symbol, known)] for symbol, _ in book.values]
+        return [known[spot_of(symbol, known)] for symbol, _ in book.values]
 
 
 class PositionLoss(msgspec.Struct, frozen=True):
@@ -340,108 +335,13 @@ def original_shock(book: Book, name: str) -> StressLoss:
     return _result(name, book, losses, _Basis("fixed table"))
 
 
-class Crisis(msgspec.Struct, frozen=True):
-    """A stretch of real history, UTC days [start, end)."""
-
-    name: str
-    start: int
-    end: int
-
-
-CRISES: dict[str, Crisis] = {
-    name: Crisis(name, parse_time(start), parse_time(end))
-    for name, start, end in (
-        ("march_2020", "20200307", "20200317"),
-        ("may_2021", "20210512", "20210524"),
-        ("may_2022", "20220505", "20220514"),
-        ("november_2022", "20221105", "20221115"),
-    )
-}
-"""Covid, the leverage flush after the mining ban, Terra, FTX: from the last calm close past the first low."""
-
-
-class Replay(msgspec.Struct, frozen=True):
-    """A crisis over again: the largest loss of today's quantities from the close before it, as a fraction of equity.
-
-    `loss` is at closes, `worst` adds each position's worst price within the worst bar (they need not coincide, so it
-    is a bound). Both are None unless every position is covered; `positions` then holds only those that are, and
-    `uncovered` says what is missing and `covered` which share of the gross book is there.
-    """
-
-    crisis: str
-    loss: float | None
-    worst: float | None
-    at: int | None
-    covered: float
-    positions: tuple[PositionLoss, ...]
-    uncovered: tuple[tuple[str, str], ...]
-
-
-def replay(book: Book, frames: Mapping[str, BarFrame], crisis: Crisis) -> Replay:
-    """Let `crisis` happen to the book, quantities held, cash still; bars of one interval, by symbol.
-
-    A perpetual without bars of its own uses those of its spot.
-
-    Raises: DataError if equity is not positive, intervals differ or a price is not a positive number.
-    """
-    _equity(book)
-    bars, uncovered = {}, []
-    for symbol, _ in book.values:
-        frame = frames.get(_spot(symbol, frames))
-        reason = _gap(frame, crisis)
-        if frame is None or reason:
-            uncovered.append((symbol, reason))
-        else:
-            bars[symbol] = frame.between(crisis.start - interval_ms(frame.interval), crisis.end)
-    if len({frame.interval for frame in bars.values()}) > 1:
-        raise DataError("bars of one interval are needed", value=sorted({f.interval for f in bars.values()}))
-    gross = sum(abs(value) for _, value in book.values)
-    share = sum(abs(value) for symbol, value in book.values if symbol in bars) / gross if gross else 1.0
-    return _replayed(book, bars, crisis, share, tuple(uncovered))
-
-
-def _gap(frame: BarFrame | None, crisis: Crisis) -> str:
-    """Why these bars do not cover the crisis and the bar before it; empty if they do."""
-    if frame is None:
-        return "no bars"
-    step = interval_ms(frame.interval)
-    wanted = np.arange(crisis.start - step, crisis.end, step)
-    missing = wanted[~np.isin(wanted, frame.ts)]
-    if not len(missing):
-        return ""
-    return f"{len(missing)} of {len(wanted)} bars missing, {iso(int(missing[0]))} to {iso(int(missing[-1]))}"
-
-
-def _replayed(
-    book: Book, bars: Mapping[str, BarFrame], crisis: Crisis, share: float, uncovered: tuple[tuple[str, str], ...]
-) -> Replay:
-    held = [(symbol, value) for symbol, value in book.values if symbol in bars]
-    if not held:
-        empty = 0.0 if not uncovered else None
-        return Replay(crisis.name, empty, empty, None, share, (), uncovered)
-    paths, extremes = np.array([_losses(bars[symbol], value) for symbol, value in held]).transpose(1, 0, 2)
-    totals, bounds = paths.sum(axis=0), extremes.sum(axis=0)
-    at, whole = int(totals.argmax()), not uncovered
-    positions = tuple(PositionLoss(s, v, float(loss)) for (s, v), loss in zip(held, paths[:, at], strict=True))
-    loss, worst = (max(0.0, float(row.max())) / book.equity if whole else None for row in (totals, bounds))
-    return Replay(crisis.name, loss, worst, int(bars[held[0][0]].ts[at + 1]), share, positions, uncovered)
-
-
-def _losses(frame: BarFrame, value: float) -> tuple[Float64, Float64]:
-    """Loss of a position at each close of the crisis, and at each bar's worst price, against the close before it."""
-    prices = np.stack([frame.close, frame.low, frame.high])
-    if not (np.isfinite(prices).all() and (prices > 0).all()):
-        raise DataError(f"{frame.symbol} has a price that is not a positive number", remedy="fix or drop the row")
-    worst = frame.low if value > 0 else frame.high
-    return value * (1 - frame.close[1:] / frame.close[0]), value * (1 - worst[1:] / frame.close[0])
-
-
-def _spot(symbol: str, known: Mapping[str, object]) -> str:
+def spot_of(symbol: str, known: Mapping[str, object]) -> str:
     """The symbol itself if it is known, else the spot market of a perpetual."""
     return symbol if symbol in known else symbol.partition(":")[0]
 
 
-def _equity(book: Book) -> float:
+def equity_of(book: Book) -> float:
+    """What the book is worth. Raises: DataError if that is not a positive number."""
     if not (math.isfinite(book.equity) and book.equity > 0):
         raise DataError("a stress needs a positive equity", value=book.equity, remedy="check cash and marks")
     return book.equity
@@ -478,7 +378,7 @@ def _sampled(method: str, losses: Float64, n: int) -> _Basis:
 
 
 def _result(name: str, book: Book, losses: Float64, basis: _Basis, cash: float = 0.0) -> StressLoss:
-    equity = _equity(book)
+    equity = equity_of(book)
     loss, half = (float(losses.sum()) + cash) / equity, _Z * basis.error / equity
     parts = tuple(PositionLoss(s, v, float(part)) for (s, v), part in zip(book.values, losses, strict=True))
     return StressLoss(name, loss, loss - half, loss + half, equity, cash, parts, basis.n, basis.method, basis.warnings)

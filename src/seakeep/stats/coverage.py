@@ -135,11 +135,14 @@ def conditional(coverage: Coverage, independent: Coverage) -> Coverage:
     return Coverage("conditional", statistic, p, 2, coverage.failures, coverage.n, independent.warnings)
 
 
-def dynamic_quantile(returns: Float64, var: Float64, confidence: float, lags: int = 4) -> Coverage:
+def dynamic_quantile(
+    returns: Float64, var: Float64, confidence: float, lags: int = 4, *, squares: bool = False
+) -> Coverage:
     """Engle and Manganelli's DQ test: failures must not be foretold by past failures or by the forecast itself.
 
     Regressors are a constant, `lags` earlier failures and the VaR of the day (Journal of Business and Economic
-    Statistics 22, 2004). A forecast that never moves adds no regressor: the degrees of freedom are the rank.
+    Statistics 22, 2004), with `squares` also the squared return of the day before, as in R's GAS. A forecast that
+    never moves adds no regressor: the degrees of freedom are the rank. Units do not matter: columns are standardised.
 
     Raises: NotEnoughHistory with fewer than 10 forecasts a regressor.
     """
@@ -148,7 +151,10 @@ def dynamic_quantile(returns: Float64, var: Float64, confidence: float, lags: in
     if n < 10 * (lags + 2):
         raise NotEnoughHistory(f"the DQ test needs at least {10 * (lags + 2)} forecasts", value=n)
     excess = hits.astype(np.float64) - p
-    projected, rank = projection(excess[lags:], regressors(excess, var, lags))
+    rows = regressors(excess, var, lags)
+    if squares:
+        rows = np.vstack([rows, _standardised(np.asarray(returns, np.float64) ** 2)[lags - 1 : n - 1]])
+    projected, rank = projection(excess[lags:], rows)
     statistic, notes = projected / (p * (1 - p)), () if hits.any() else (NO_FAILURES,)
     return Coverage("dynamic_quantile", statistic, float(chdtrc(rank, statistic)), rank, int(hits.sum()), n, notes)
 
@@ -156,9 +162,15 @@ def dynamic_quantile(returns: Float64, var: Float64, confidence: float, lags: in
 def regressors(excess: Float64, var: Float64, lags: int) -> Float64:
     """A constant, the `lags` earlier excess failures and the standardised VaR of each day after them, (2 + lags, m)."""
     n = len(excess)
-    spread = float(var.std())
-    level = (var - var.mean()) / spread if spread > 1e-12 * float(np.abs(var).max()) else np.zeros(n)
-    return np.stack([np.ones(n - lags), *(excess[lags - i : n - i] for i in range(1, lags + 1)), level[lags:]])
+    level = _standardised(var)[lags:]
+    return np.stack([np.ones(n - lags), *(excess[lags - i : n - i] for i in range(1, lags + 1)), level])
+
+
+def _standardised(column: Float64) -> Float64:
+    """Less its mean and over its deviation; zeros if it never moves."""
+    spread = float(column.std())
+    still = spread <= 1e-12 * float(np.abs(column).max())
+    return np.zeros(len(column)) if still else np.asarray((column - column.mean()) / spread)
 
 
 @kernel

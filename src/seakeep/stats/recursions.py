@@ -17,10 +17,10 @@ import math
 
 import numpy as np
 
-from seakeep.core.jit import kernel
+from seakeep.core.jit import FUSED, kernel
 from seakeep.core.market import Float64
 
-__all__ = ["MEAN_ABS", "ROWS", "ewma_variances", "lanes", "likelihood", "moments", "polygamma", "sweep"]
+__all__ = ["MEAN_ABS", "ROWS", "ewma_variances", "lanes", "likelihood", "moments", "polygamma", "standardised", "sweep"]
 
 MEAN_ABS = math.sqrt(2 / math.pi)
 """Mean of |z| for a standard normal."""
@@ -40,19 +40,23 @@ def ewma_variances(squares: Float64, decay: float, first: float) -> Float64:
 
 
 @kernel
-def moments(x: Float64) -> tuple[float, float, float]:
-    """Mean, standard deviation (by n) and the variance before the first row: the weighted average of 75 squares."""
+def moments(x: Float64) -> tuple[float, float, float, float]:
+    """Mean, standard deviation (by n), the variance before the first row (weighted average of 75 squares), largest |x|.
+
+    The deviation is not finite if a row is not.
+    """
     mean = x.mean()
-    total = first = weights = 0.0
+    total = first = weights = largest = 0.0
     weight = 1.0
     for t in range(len(x)):
         square = (x[t] - mean) ** 2
         total += square
+        largest = max(largest, abs(x[t]))
         if t < 75:
             first += weight * square
             weights += weight
             weight *= 0.94
-    return mean, math.sqrt(total / len(x)), first / weights
+    return mean, math.sqrt(total / len(x)), first / weights, largest
 
 
 @kernel
@@ -74,6 +78,16 @@ def lanes(squares: Float64, alpha: Float64, beta: Float64, first: float) -> Floa
 
 
 @kernel
+def standardised(x: Float64, mean: float, scale: float, variances: Float64) -> tuple[Float64, Float64]:
+    """Volatility (n,) in the units of x, and residuals (n,), from variances in units of `scale`."""
+    sigma, residuals = np.empty(len(x)), np.empty(len(x))
+    for t in range(len(x)):
+        sigma[t] = math.sqrt(variances[t]) * scale
+        residuals[t] = (x[t] - mean) / sigma[t]
+    return sigma, residuals
+
+
+@kernel(fastmath=FUSED)
 def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Float64) -> tuple[float, ...]:
     """Fill `work` (8, n + 1); return the sums of log h, log q, the score of mu, 1 / h and the weights.
 
@@ -95,7 +109,7 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
     g4 = math.log(before) if egarch else before / h
     sum_log_h = sum_log_q = sum_direct = sum_inverse = sum_weight = 0.0
     product_h = product_q = 1.0
-    inverse = 1.0 / h
+    inverse, root = 1.0 / h, 1.0 / math.sqrt(h)
     for t in range(len(x)):
         e = x[t] - mu
         z2 = e * e * inverse
@@ -113,14 +127,14 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
         work[5, t], work[6, t], work[7, t] = weight, direct, h
         sum_direct, sum_inverse, sum_weight = sum_direct + direct, sum_inverse + inverse, sum_weight + weight
         if egarch:
-            root = math.sqrt(inverse)
             z, size = e * root, abs(e * root)
             carry = beta - 0.5 * (a * size + b * z)
             g0 = carry * g0 - (b + math.copysign(a, e)) * root
             g1, g2, g3, g4 = carry * g1 + 1.0, carry * g2 + size - MEAN_ABS, carry * g3 + z, carry * g4 + log_h
             log_h = omega + a * (size - MEAN_ABS) + b * z + beta * log_h
-            h = math.exp(log_h)
-            inverse = 1.0 / h
+            root = math.exp(-0.5 * log_h)
+            inverse = root * root
+            h = 1.0 / inverse
         else:
             rise = 1.0 * (e >= 0.0)
             up, down = rise * e * e, (1.0 - rise) * e * e
@@ -136,7 +150,7 @@ def sweep(x: Float64, theta: Float64, egarch: bool, presample: Float64, work: Fl
     return sum_log_h, sum_log_q, sum_direct, sum_inverse, sum_weight
 
 
-@kernel
+@kernel(fastmath=FUSED)
 def _dot(x: Float64, y: Float64) -> float:
     """Inner product in pieces too short for the algebra library to split between threads: always the same bits."""
     total = 0.0

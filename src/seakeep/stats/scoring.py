@@ -21,7 +21,7 @@ __all__ = ["CONVERGED", "STALLED", "UNFINISHED", "ascend", "bounded_step", "curv
 CONVERGED, STALLED, UNFINISHED = 0, 1, 2
 """How an ascent ended: at a maximum, where no step helps, or out of passes."""
 
-GAIN, SLACK = 1e-8, 1e-7
+GAIN, SLACK = 1e-7, 1e-7
 """An ascent ends when the next step promises less log-likelihood than `GAIN`, plus 1e-12 an observation of rounding,
 or when no step raises it and the promise is below `SLACK`."""
 PASSES = 300

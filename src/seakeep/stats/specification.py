@@ -147,6 +147,8 @@ class Specification:
 
     def edges(self, free: Float64) -> tuple[str, ...]:
         """A sentence for each bound that holds the free parameters."""
+        if (self.limits - self.bounds @ free).min() > 1e-5:
+            return ()
         theta = self.design @ free
         eta = theta[5] if "nu" in self.names else 0.1
         tails = [(eta * MOST_NU < 1 + 1e-6, f"nu is at {MOST_NU:g}: the errors cannot be told from normal ones")]

@@ -20,7 +20,7 @@ from seakeep.core.errors import ConfigError, ConvergenceError, DataError, NotEno
 from seakeep.core.market import Float64
 from seakeep.core.registry import nearest
 from seakeep.stats.forecasting import TermStructure, expected_variances, rescale
-from seakeep.stats.recursions import ROWS, ewma_variances, lanes, likelihood, moments
+from seakeep.stats.recursions import ROWS, ewma_variances, lanes, likelihood, moments, standardised
 from seakeep.stats.scoring import CONVERGED, STALLED, ascend, curvature
 from seakeep.stats.specification import Garch, Specification, specify
 
@@ -270,8 +270,7 @@ def filter_garch(returns: Float64, params: Garch, presample: str = "backcast") -
 
 def _columns(x: Float64, scale: float, mean: float, work: Float64) -> tuple[Float64, Float64, float]:
     """Volatility (n,), residuals (n,) and the next variance, from the rows of the last pass."""
-    sigma = np.sqrt(work[7, :-1]) * scale
-    residuals = (x - mean * scale) / sigma
+    sigma, residuals = standardised(x, mean * scale, scale, work[7])
     for column in (sigma, residuals, x):
         column.flags.writeable = False
     return sigma, residuals, float(work[7, -1]) * scale**2
@@ -284,11 +283,11 @@ def _checked(returns: Float64, least: int, what: str) -> tuple[Float64, Float64]
         raise ValueError(f"{what} needs returns of shape (n,), got {x.shape}")
     if len(x) < least:
         raise NotEnoughHistory(f"{what} needs at least {least} returns", value=len(x), remedy="load a longer history")
-    if not np.isfinite(x).all():
+    found = np.array(moments(x))
+    if not math.isfinite(found[1]) and not np.isfinite(x).all():
         row = int(np.argmin(np.isfinite(x)))
         raise DataError(f"return {row} is not a finite number", value=float(x[row]), remedy="fill or drop the gap")
-    found = np.array(moments(x))
-    if not max(1e-100, 1e-12 * max(-x.min(), x.max())) < found[1] < 1e100:
+    if not max(1e-100, 1e-12 * found[3]) < found[1] < 1e100:
         raise DataError("the returns do not vary, or beyond measure", value=float(found[1]), remedy="check the prices")
     return x, found
 
@@ -297,7 +296,7 @@ def _presample(kind: str, found: Float64) -> Float64:
     """(v, s, m) such that the variance before the first scaled return is v + s (m - mu)^2, from the `moments`."""
     if kind not in PRESAMPLES:
         raise ConfigError("unknown presample", value=kind, remedy=nearest(kind, PRESAMPLES))
-    mean, scale, first = found
+    mean, scale, first, _ = found
     if kind == "sample":
         return np.array([1.0, 1.0, mean / scale])
     return np.array([max(first / scale**2, LEAST_PRESAMPLE), 0.0, 0.0])

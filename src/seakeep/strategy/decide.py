@@ -1,6 +1,7 @@
 """From signals to a stance: weighted blend, thresholds, hysteresis."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from pydantic import Field, model_validator
@@ -37,37 +38,45 @@ class Weights(Section):
 
 
 class Blend(msgspec.Struct, frozen=True):
-    """The weighted opinion; `contributions` add up to `score`."""
+    """The weighted opinion; `contributions` add up to `score`.
+
+    `dissent` is the deviation of the voices' scores around it, each as loud as it was heard: 0 if all say the same, 1
+    if halves say the opposite at full conviction.
+    """
 
     score: float
     confidence: float
     contributions: tuple[tuple[str, float], ...]
+    dissent: float = 0.0
 
 
-def blend(signals: Sequence[Signal], weights: dict[str, float]) -> Blend:
-    """Confidence-weighted mean of the signals, each group at its weight.
+def blend(signals: Sequence[Signal], weights: Mapping[str, float], learnt: Mapping[str, float] | None = None) -> Blend:
+    """Confidence-weighted mean of the signals, each group at its weight; or each voice at what it has learnt.
 
     Within a group signals share the group's weight. score = sum(w c s) / sum(w c), and the confidence is that of who
-    was heard, sum(w c c) / sum(w c): a voice that is hardly sure moves neither. With nothing to blend both are 0.
+    was heard, sum(w c c) / sum(w c): a voice that is hardly sure moves neither. With nothing to blend both are 0. A
+    voice of a group that weighs nothing is not heard, whatever it has earned.
 
     >>> up, down = Signal("a", "technical", "X", 0, 1.0, 1.0, 1), Signal("b", "momentum", "X", 0, -1.0, 0.5, 1)
-    >>> blend((up, down), {"technical": 0.3, "momentum": 0.2}).score
-    0.5
+    >>> blend((up, down), {"technical": 0.5, "momentum": 0.5}).score == 1 / 3
+    True
     """
     members: dict[str, int] = {}
     for signal in signals:
         members[signal.group] = members.get(signal.group, 0) + 1
-    parts, voice, sure = [], 0.0, 0.0
+    parts, voice, sure, square = [], 0.0, 0.0, 0.0
     for signal in signals:
         share = weights.get(signal.group, 0.0) / members[signal.group]
         if share:
-            loudness = share * signal.confidence
-            voice, sure = voice + loudness, sure + loudness * signal.confidence
-            parts.append((signal.source, loudness * signal.score))
+            loudness = (share if learnt is None else learnt[signal.source]) * signal.confidence
+            part = loudness * signal.score
+            voice, sure, square = voice + loudness, sure + loudness * signal.confidence, square + part * signal.score
+            parts.append((signal.source, part))
     if voice <= 0:
         return Blend(0.0, 0.0, ())
     contributions = tuple([(source, part / voice) for source, part in parts])
-    return Blend(sum([value for _, value in contributions]), sure / voice, contributions)
+    score = sum([value for _, value in contributions])
+    return Blend(score, sure / voice, contributions, math.sqrt(max(0.0, square / voice - score * score)))
 
 
 def stance(opinion: Blend, held: int, thresholds: Thresholds, *, can_short: bool) -> int:

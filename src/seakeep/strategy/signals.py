@@ -2,9 +2,15 @@
 
 import math
 
-from seakeep.core.beliefs import Forecast, Signal
+import msgspec
 
-__all__ = ["from_forecast", "from_score"]
+from seakeep.core.beliefs import Forecast, Signal
+from seakeep.strategy.alphas import Alpha, Reading, Scene, Silence
+
+__all__ = ["decayed", "from_alpha", "from_forecast", "from_score"]
+
+_FADED = 6.0
+"""Half-lives after which an opinion is not heard any more: a sixty-fourth is left of it."""
 
 
 def from_forecast(forecast: Forecast, group: str, scale: float) -> Signal | None:
@@ -24,3 +30,35 @@ def from_score(source: str, group: str, symbol: str, ts: int, score: float, half
     if math.isnan(score):
         return None
     return Signal(source, group, symbol, ts, min(1.0, max(-1.0, score)), 1.0, half_life_ms)
+
+
+def decayed(signal: Signal, now: int) -> Signal | None:
+    """The signal as it is at `now`: score and confidence halve with each half-life; None once it has faded.
+
+    An old opinion is both weaker and heard less, so that it neither holds a position nor dilutes newer ones. Decay in
+    two steps is decay in one; a signal of the future is a fault and is not heard.
+
+    >>> old = decayed(Signal("news", "sentiment", "X", 0, 0.8, 1.0, 60_000), 60_000)
+    >>> (old.score, old.confidence, old.ts) if old else None
+    (0.4, 0.5, 60000)
+    """
+    age = (now - signal.ts) / signal.half_life_ms
+    if not 0.0 <= age < _FADED:
+        return None
+    left = 2.0**-age
+    return msgspec.structs.replace(signal, ts=now, score=signal.score * left, confidence=signal.confidence * left)
+
+
+def from_alpha(name: str, alpha: Alpha, scene: Scene) -> Signal | Silence:
+    """What an alpha says of a scene, faded to its instant; why not, where it abstains."""
+    said = alpha.read(scene)
+    if isinstance(said, Silence):
+        return said
+    signal = _signal(name, alpha, scene, said)
+    if not (abs(signal.score) <= 1.0 and 0.0 < signal.confidence <= 1.0):
+        return Silence("it is not sure of anything")
+    return decayed(signal, scene.ts) or Silence("what it rests on is too old")
+
+
+def _signal(name: str, alpha: Alpha, scene: Scene, said: Reading) -> Signal:
+    return Signal(name, alpha.group, scene.symbol, said.ts, said.score, said.confidence, alpha.half_life_ms)

@@ -12,11 +12,15 @@ import typer
 from typer.testing import CliRunner
 
 from seakeep.app.commands import risk
+from seakeep.app.holdings import Holdings
+from seakeep.app.riskdesk import History, open_desk
+from seakeep.app.riskwork import leads
 from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory, SeakeepError
 from seakeep.core.market import BarFrame
 from seakeep.core.units import DAY_MS, HOUR_MS
 from seakeep.data.store import ParquetStore
 from seakeep.ledger.journal import Ledger
+from seakeep.risk.ruin import RuinParams, drawdown_odds
 from tests.unit.backtest.riskfactory import START, SYMBOLS, fill, returns
 from tests.unit.ledger.story import story
 
@@ -59,7 +63,7 @@ def test_the_report_measures_the_book_and_its_components_add_up(userdir: Path) -
     after = shortfall(outcome(WEIGHTS + np.array([0, 0, 0.1]))) - shortfall(outcome())
     assert found["incremental"]["cvar"]["value"] == pytest.approx(after, abs=1e-12)
     assert [tail["method"] for tail in found["tails"]][:2] == ["historical", "age_weighted"]
-    assert {"trial", "volatility", "simulation", "ruin", "stresses", "correlations"} <= set(found)
+    assert {"trial", "volatility", "simulation", "ruin", "stresses", "correlations", "leads"} <= set(found)
     assert "missing" not in found
 
 
@@ -290,3 +294,50 @@ def test_the_mathematics_is_there_without_the_system() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_book_is_sized_by_four_rules_and_each_keeps_its_promise(userdir: Path) -> None:
+    words = ("--paths", 20_000, "--horizon", 60, "--probability", 0.1, "--target", 0.3, "--fraction", 0.5, "--json")
+    found = {rule["rule"]: rule for rule in ask(userdir, "sizing", *BOOK, *words)["sizing"]}
+    assert list(found) == ["Kelly, book", "Kelly, assets", "drawdown bound", "volatility target"]
+    assert found["Kelly, assets"]["share"] is None
+    scale = found["volatility target"]["share"]
+    assert scale["value"] * outcome().std(ddof=1) * 365**0.5 == pytest.approx(0.3)
+    assert scale["low"] < scale["value"] < scale["high"]
+    assert [p["weight"]["value"] for p in found["volatility target"]["positions"]] == pytest.approx(
+        (WEIGHTS * scale["value"]).tolist()
+    )
+    params = RuinParams(worlds=200, paths=100)
+    held = outcome() * found["drawdown bound"]["share"]["value"]
+    assert drawdown_odds(held, 0.2, 60, params, seed=1).value == pytest.approx(0.1, abs=0.005)
+    twice = ask(userdir, "sizing", *BOOK, *words[:-3], "--fraction", 1, "--json")["sizing"]
+    for half, full in zip(found["Kelly, assets"]["positions"], twice[1]["positions"], strict=True):
+        assert full["weight"]["value"] == pytest.approx(2 * half["weight"]["value"])
+
+
+def test_one_asset_has_no_proportions_to_change_and_the_table_says_what_each_rule_is(userdir: Path) -> None:
+    said = " ".join(ask(userdir, "sizing", "-s", "BTC/USDT", "--paths", 10_000).split())
+    assert "Kelly, assets" not in said
+    assert "a drawdown of 20% within 90 days has odds of" in said
+
+
+@pytest.mark.parametrize(
+    "words", [("--fraction", 0), ("--fraction", 1.5), ("--drawdown", 1), ("--target", -1), ("--probability", 0.0001)]
+)
+def test_a_size_that_makes_no_sense_is_refused(userdir: Path, words: tuple[Any, ...]) -> None:
+    with pytest.raises(ConfigError, match=words[0]):
+        ask(userdir, "sizing", *BOOK, "--paths", 8192, *words)
+
+
+def test_an_asset_that_leads_is_named_and_one_that_does_not_is_not(userdir: Path, tmp_path: Path) -> None:
+    held = Holdings(source="book", quote="USDT", weights={"BTC/USDT": 0.5, "ETH/USDT": 0.5})
+    assert all(not lead.leader for lead in leads(open_desk(held, History(userdir))))
+    store, logs = ParquetStore(tmp_path / "data"), returns(500)[:, 0]
+    for symbol, behind in (("BTC/USDT", 0), ("ETH/USDT", 2)):
+        moved = np.roll(logs, behind) + np.random.default_rng(behind).normal(0, 0.01, 500)
+        close = 100 * np.exp(np.append(0.0, moved.cumsum()))
+        rows = [(START + i * DAY_MS, c, c * 1.01, c * 0.99, c, 1e6) for i, c in enumerate(close.tolist())]
+        store.write(BarFrame.from_rows(symbol, "1d", rows))
+    (lead,) = leads(open_desk(held, History(tmp_path)))
+    assert (lead.leader, lead.lag) == ("BTC/USDT", 2)
+    assert lead.p_value < 1e-6

@@ -5,18 +5,38 @@ from decimal import Decimal
 import numpy as np
 
 from seakeep.backtest.result import Result, buy_and_hold, curves
-from seakeep.core.market import BarFrame
+from seakeep.core.account import Portfolio
+from seakeep.core.market import BarFrame, Instrument
 from seakeep.core.orders import Fill, Liquidity, Order, OrderType, Side, Status
 from seakeep.core.units import interval_ms
 from seakeep.core.verdicts import Decision, RiskSnapshot
 from seakeep.execution.trips import round_trips
 from seakeep.risk.breaker import BreakerState
+from seakeep.risk.case import Candidate, Case, MarketFacts
 from seakeep.risk.limits import Limits
 from seakeep.risk.review import review
 from seakeep.stats.performance import Trades, measure
 
 START = 1_704_067_200_000
 CASH = 10_000.0
+LIMITS = Limits.static(max_weight=0.10, max_gross=1.0)
+
+
+def before_the_gate(decision: Decision, snapshot: RiskSnapshot, mark: float) -> Case:
+    """One decision in a market deep enough to take it."""
+    base, _, quote = decision.symbol.partition("/")
+    instrument = Instrument(symbol=decision.symbol, base=base, quote=quote)
+    held = dict(snapshot.exposure).get(decision.symbol, 0.0)
+    facts = MarketFacts(symbol=decision.symbol, mark=mark, seen=decision.ts, age_bars=0.0, volume_1h=1e9)
+    return Case(
+        snapshot=snapshot,
+        candidates=(Candidate(decision=decision, instrument=instrument, held=held, mark=mark),),
+        limits=LIMITS,
+        breaker=BreakerState.NORMAL,
+        instruments={decision.symbol: instrument},
+        markets={decision.symbol: facts},
+        portfolio=Portfolio(quote=quote, cash={quote: Decimal(int(CASH))}),
+    )
 
 
 def walk(symbol: str, bars: int, interval: str, seed: int = 1, drift: float = 0.0) -> BarFrame:
@@ -56,7 +76,7 @@ def make(
             target, n = (0.0 if held[symbol] else 0.05 + 0.03 * (i // every % 4)), len(decisions) + 1
             parts = (("trend", 0.4), ("reversion", -0.1))
             decision = Decision(f"d{n}", strategy, symbol, ts, target, 0.3, 0.7, parts)
-            (verdict,) = review([decision], [(None, None)], snapshot, Limits(), BreakerState.NORMAL)
+            (verdict,) = review(before_the_gate(decision, snapshot, marks[symbol]))
             decisions.append(decision)
             verdicts.append(verdict)
             mid = Decimal(repr(round(marks[symbol], 2)))

@@ -11,9 +11,10 @@ from markupsafe import Markup
 from rich.console import Console
 
 from seakeep.backtest import riskcharts
-from seakeep.backtest.riskfindings import Findings, as_data, plain
+from seakeep.backtest.riskfindings import Findings, Lead, SizedPosition, SizingRule, as_data, plain
 from seakeep.backtest.riskpage import render
 from seakeep.backtest.riskterminal import risk_tables
+from seakeep.stats.performance import Estimate
 
 from .riskfactory import START, SYMBOLS, findings
 
@@ -95,6 +96,28 @@ def test_the_page_shows_every_part_that_was_found() -> None:
     found = findings().components
     assert found is not None
     assert f"<b>{found.cvar.value:.2%}</b>" in page
+
+
+def test_sizes_and_leads_are_on_the_page_and_escaped() -> None:
+    rule = SizingRule(
+        rule="Kelly, <b>book</b>",
+        says="a quarter",
+        share=Estimate(0.27, 0.0, 0.65, 900),
+        positions=(SizedPosition("BTC/USDT", Estimate(0.135, 0.0, 0.33, 900)),),
+        warnings=("hardly told from noise",),
+    )
+    lead = Lead("BTC/USDT", "ETH/USDT", -2, 0.31, 0.04, 0.001, "ETH/USDT", 900)
+    page = render(replace(findings(), sizing=(rule,), leads=(lead,)))
+    assert "<h2>How large it may be" in page
+    assert "Kelly, &lt;b&gt;book" in page
+    assert "0.00% to 33.0%" in page or "0.0% to 33.0%" in page
+    assert "hardly told from noise" in page
+    assert "ETH/USDT leads BTC/USDT by 2 bars: correlation 0.31 ± 0.04" in page
+    assert "no lag stands out" in render(findings())
+    shown = Console(file=StringIO(), width=100)
+    shown.print(*risk_tables(replace(findings(), sizing=(rule,), leads=(lead,))))
+    assert "ETH/USDT leads BTC/USDT by 2 bars" in shown.file.getvalue()
+    assert "Kelly, <b>book</b>" in shown.file.getvalue()
 
 
 def test_a_part_that_was_not_asked_for_is_not_there() -> None:

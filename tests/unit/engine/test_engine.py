@@ -98,7 +98,7 @@ def test_a_tripped_breaker_takes_back_what_is_still_on_its_way_to_add() -> None:
 
 def test_a_daily_loss_stops_new_risk_until_midnight() -> None:
     path = [99.0] * 4 + [101, 101, 94, 99, 101, 101] + [99.0] * 14 + [101, 101]
-    tight = pipeline(limits=Limits(max_daily_loss=0.005))
+    tight = pipeline(limits=Limits(max_daily_loss=0.005, unknown_tail_share=1.0))
     engine, journal, _ = play(tight, bars(path))
     verdicts = journal.records(RiskVerdict)
     refused = [v.ts // HOUR for v in verdicts if not v.allowed]  # type: ignore[attr-defined]

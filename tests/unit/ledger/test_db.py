@@ -103,7 +103,7 @@ def test_a_ledger_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_changed_column_needs_a_new_schema_version() -> None:
     tables = METADATA.sorted_tables
     columns = sorted(f"{t.name}.{c.name} {c.type} {c.nullable} {c.primary_key}" for t in tables for c in t.columns)
-    assert (SCHEMA_VERSION, sha256("\n".join(columns).encode()).hexdigest()[:12]) == (2, "f217d7b23856")
+    assert (SCHEMA_VERSION, sha256("\n".join(columns).encode()).hexdigest()[:12]) == (3, "d811dca7e65d")
 
 
 def test_one_flipped_byte_of_the_file_is_found_and_its_entry_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from seakeep.core.errors import DataError, NotEnoughHistory
 from seakeep.core.market import NewsItem
 from seakeep.core.units import DAY_MS
 from seakeep.montecarlo.bootstrap import bootstrap
-from seakeep.montecarlo.news import NewsJumps, NewsState, analogues, fit_news, news_state
+from seakeep.montecarlo.news import JUMP, NewsJumps, NewsState, analogues, fit_news, news_state
 from seakeep.montecarlo.paths import Run, simulate
 from tests.unit.montecarlo.cases import close, clustered, reference
 
@@ -149,3 +149,21 @@ def test_too_little_history_or_scores_that_are_none_are_refused() -> None:
         analogues(np.random.default_rng(1).random((10, 2)), [0, 0], 5, 30)
     with pytest.raises(ValueError, match="shorter steps"):
         simulate(NewsJumps(0, 0.01, 1.0, 0, 0.1), Run(steps=3, seed=1))
+
+
+@pytest.mark.parametrize(("threshold", "found", "false_a_year"), [(JUMP, (0.65, 0.82), 1.5), (4.0, (0.35, 0.55), 0.2)])
+def test_jumps_that_were_planted_are_found_and_few_others(
+    threshold: float, found: tuple[float, float], false_a_year: float
+) -> None:
+    rng, hits, alarms = np.random.default_rng(1), [], []
+    for _ in range(40):
+        planted = rng.random(1500) < 10 / 365
+        size = rng.choice([-1, 1], 1500) * np.abs(rng.normal(4, 1, 1500))
+        returns, news = 0.03 * (rng.standard_normal(1500) + planted * size), rng.random((2, 1500))
+        _, fit = fit_news(returns, NewsState(*news), (0.5, 0.5), half_life_ms=HALF_LIFE, threshold=threshold)
+        far = np.abs(returns - np.median(returns))
+        called = np.argsort(-far)[: fit.jumps]
+        hits.append(planted[called].sum() / planted.sum())
+        alarms.append((~planted[called]).sum() / (~planted).sum() * 365)
+    assert found[0] < np.mean(hits) < found[1]
+    assert np.mean(alarms) < false_a_year

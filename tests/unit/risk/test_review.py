@@ -8,25 +8,14 @@ from hypothesis import strategies as st
 
 from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict
 from seakeep.risk.breaker import BreakerState
-from seakeep.risk.limits import Limits
 from seakeep.risk.review import review
-
-NO_STOP = (None, None)
-
-
-def ask(symbol: str, target: float) -> Decision:
-    return Decision(f"d-{symbol}", "s", symbol, 0, target, 1.0, 1.0, (("s", 1.0),))
-
-
-def account(equity: float = 1000.0, **exposure: float) -> RiskSnapshot:
-    gross = sum(abs(w) for w in exposure.values())
-    return RiskSnapshot(0, equity, 0.0, 0.0, gross, tuple(exposure.items()))
+from tests.unit.risk.cases import LOOSE, account, ask, case
 
 
 def judge(
     decisions: list[Decision], snapshot: RiskSnapshot, breaker: BreakerState = BreakerState.NORMAL, **limits: float
 ) -> tuple[RiskVerdict, ...]:
-    return review(decisions, [NO_STOP] * len(decisions), snapshot, Limits.model_validate(limits), breaker)
+    return review(case(decisions, snapshot, LOOSE.model_copy(update={"max_weight": 0.1} | limits), breaker))
 
 
 def test_what_fits_is_approved_as_asked() -> None:

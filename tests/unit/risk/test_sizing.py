@@ -5,7 +5,6 @@ import math
 import pytest
 
 from seakeep.risk.sizing import Sizing, binary_kelly, full_weight, kelly_weight
-from seakeep.risk.stops import StopParams, protect
 
 
 def test_binary_kelly_is_the_published_formula() -> None:
@@ -30,10 +29,3 @@ def test_a_volatility_target_halves_the_weight_when_volatility_doubles() -> None
 @pytest.mark.parametrize("method", ["volatility", "kelly"])
 def test_what_is_not_known_is_not_sized(method: str) -> None:
     assert full_weight(math.nan, math.nan, 365.0, Sizing.model_validate({"method": method})) == 0.0
-
-
-def test_protection_lies_on_the_losing_and_the_winning_side() -> None:
-    params = StopParams(stop_loss=0.1, take_profit=0.2)
-    assert protect(100.0, 0.5, params) == pytest.approx((90.0, 120.0))
-    assert protect(100.0, -0.5, params) == pytest.approx((110.0, 80.0))
-    assert protect(100.0, 0.0, params) == (None, None)

@@ -109,6 +109,27 @@ def test_the_dynamic_quantile_test_is_that_of_engle_and_manganelli(reference, se
     )
 
 
+@pytest.mark.parametrize("name", ["dq_sp500_ewma_1pct", "dq_sp500_ewma_5pct"])
+def test_squared_returns_are_a_seventh_regressor_which_gas_drops_by_its_tolerance(reference, series, name):
+    case = reference("var_backtests", name)
+    (returns, var), p, expected = forecasts(series, case), case["inputs"]["p"], case["expected"]
+    excess = cov.failures(returns, var) - p
+    lagged = [excess[4 - i : -i] for i in range(1, 5)]
+
+    def statistic(unit, tolerance):
+        columns = [np.ones(len(excess) - 4), -unit * var[4:], *lagged, (unit * returns[3:-1]) ** 2]
+        pulls = np.array(columns) @ excess[4:]
+        inverse = np.linalg.pinv(np.array(columns) @ np.array(columns).T, rcond=tolerance, hermitian=True)
+        return pulls @ inverse @ pulls / (p * (1 - p))
+
+    assert statistic(1, np.finfo(float).eps ** 0.5) == pytest.approx(expected["dq_gas"], abs=1e-6)
+    assert stats.chi2.sf(expected["dq_gas"], expected["df_gas"]) == pytest.approx(expected["p_gas"], abs=1e-6)
+    found = cov.dynamic_quantile(returns, var, 1 - p, squares=True)
+    assert found.df == expected["df_gas"]
+    assert found.statistic == pytest.approx(statistic(100, np.finfo(float).eps ** 0.5), rel=1e-9)
+    assert found.statistic > expected["dq_gas"] + 0.9
+
+
 def test_durations_are_those_of_rugarch(reference, series):
     case = reference("var_backtests", "duration_weibull_sp500_ewma_5pct")
     expected = case["expected"]

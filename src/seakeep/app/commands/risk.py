@@ -1,4 +1,4 @@
-"""The risk desk: risk report, montecarlo, ruin, stress, var-backtest, volatility."""
+"""The risk desk: risk report, montecarlo, ruin, stress, sizing, var-backtest, volatility."""
 
 import os
 from enum import StrEnum
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seakeep.backtest.riskfindings import Findings
     from seakeep.risk.limits import Limits
 
-__all__ = ["montecarlo", "register", "report", "ruin", "stress", "var_backtest", "volatility"]
+__all__ = ["montecarlo", "register", "report", "ruin", "sizing", "stress", "var_backtest", "volatility"]
 
 
 class Scaling(StrEnum):
@@ -90,6 +90,7 @@ def register(app: typer.Typer) -> None:
     family.command("montecarlo")(montecarlo)
     family.command("ruin")(ruin)
     family.command("stress")(stress)
+    family.command("sizing")(sizing)
     family.command("var-backtest")(var_backtest)
     family.command("volatility")(volatility)
     app.add_typer(family, name="risk", no_args_is_help=True)
@@ -235,6 +236,45 @@ def stress(
     named = Named(portfolio, run, symbols, weights, equity)
     desk = _desk(named, Bars("1d", timerange, candidate), userdir, database_url)
     _answer(Findings(measured=desk.measured, stresses=stresses(desk, market)), html, as_json=as_json)
+
+
+def sizing(
+    portfolio: Portfolio = None,
+    run: RunId = None,
+    symbols: Symbols = None,
+    weights: Weights = None,
+    equity: Equity = None,
+    interval: Interval = "1d",
+    timerange: TimeRange = None,
+    fraction: Annotated[float, typer.Option("--fraction", help="Share of Kelly that is taken.")] = 0.25,
+    target: Annotated[float, typer.Option("--target", help="Volatility a year that is wanted.")] = 0.20,
+    drawdown: Annotated[float, typer.Option("--drawdown", help="Fall from the peak that must stay unlikely.")] = 0.20,
+    probability: Annotated[float, typer.Option("--probability", help="How likely it may be.")] = 0.10,
+    horizon: Days = 90,
+    paths: Paths = 100_000,
+    seed: Seed = 1,
+    html: Html = None,
+    userdir: UserDir = _HOME,
+    database_url: DatabaseUrl = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """How large the book may be: Kelly less its estimation error, bounded by drawdown, at a volatility; with errors."""
+    from seakeep.app.risksizing import Sized, sizes
+    from seakeep.backtest.riskfindings import Findings
+
+    asked = Sized(
+        fraction=fraction,
+        target=target,
+        drawdown=drawdown,
+        probability=probability,
+        days=horizon,
+        paths=paths,
+        seed=seed,
+    )
+    named = Named(portfolio, run, symbols, weights, equity)
+    desk = _desk(named, Bars(interval, timerange, None), userdir, database_url)
+    found, missing = sizes(desk, asked)
+    _answer(Findings(measured=desk.measured, sizing=found, missing=missing), html, as_json=as_json)
 
 
 def var_backtest(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from seakeep.app.settings import Settings
+    from seakeep.backtest.integrity import Integrity
     from seakeep.backtest.result import Result
 
 __all__ = ["register"]
@@ -27,6 +28,7 @@ Interval = Annotated[str | None, typer.Option("--interval", "-i", help="Bar leng
 StrategyName = Annotated[str | None, typer.Option("--strategy", help="A strategy of list-strategies.")]
 TimeRange = Annotated[str | None, typer.Option("--timerange", help="20240101-20240601, 20240101- or -20240601.")]
 Speed = Annotated[str, typer.Option("--speed", help="max, real, or how many times faster than real.")]
+NoIntegrity = Annotated[bool, typer.Option("--no-integrity", help="Leave out the fill band and the checks.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log on stderr too.")]
 _HOME = Path("user_data")
 
@@ -64,19 +66,25 @@ def backtest(
     interval: Interval = None,
     strategy: StrategyName = None,
     timerange: TimeRange = None,
+    no_integrity: NoIntegrity = False,
     verbose: Verbose = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Run a strategy over stored bars and write its report."""
-    from seakeep.app.runs import run_backtest, write_report
+    from seakeep.app.bootstrap import prepare
+    from seakeep.app.integrity import glance, lay, write
+    from seakeep.app.runs import counted, run_id, run_session, write_report
     from seakeep.app.telemetry import logged
 
     _must_exist(userdir)
     with logged(userdir, "backtest", verbose=verbose) as log:
         settings = _settings(userdir, config, symbols, interval, strategy, timerange)
+        session = prepare(settings, userdir, run_id("backtest", settings))
         with progress("backtest", None) as advance:
-            result = run_backtest(settings, userdir, lambda _: advance(1))
-        _show(log, result, write_report(result, userdir), as_json=as_json)
+            result = counted(run_session(session, lambda _: advance(1)), settings, userdir, "backtest")
+        court = None if no_integrity else glance(lay(session, userdir, result))
+        page = write(result, court, userdir) if court else write_report(result, userdir)
+        _show(log, result, page, court, as_json=as_json)
 
 
 def trade(
@@ -170,16 +178,20 @@ def _settings(
     return loaded.settings
 
 
-def _show(log: "FilteringBoundLogger", result: "Result", page: Path, *, as_json: bool) -> None:
+def _show(
+    log: "FilteringBoundLogger", result: "Result", page: Path, court: "Integrity | None" = None, *, as_json: bool
+) -> None:
+    from msgspec import to_builtins
+
     from seakeep.backtest.saving import summary
 
-    data = summary(result) | {"report": str(page)}
+    data = summary(result) | {"report": str(page)} | ({"integrity": to_builtins(court)} if court else {})
     log.info("result", **{key: data[key] for key in ("run_id", "final_equity", "fills", "digest", "report")})
 
     def render(console: "Console") -> None:
         from seakeep.backtest.terminal import tables
 
-        console.print(*tables(result), sep="\n")
+        console.print(*tables(result, court), sep="\n")
         console.print(f"[bold]report[/]  {page}", soft_wrap=True)
 
     emit(data, render, as_json=as_json)

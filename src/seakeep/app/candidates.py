@@ -1,0 +1,248 @@
+"""Candidates of a search: one set of parameters over the stored bars, by the kernel where it can and the driver else.
+
+The kernel has the fill specification whole, and of the gate the static limits; so both work under the worst order
+inside a bar, and what a person is shown of the winner comes from the driver and the whole gate.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from seakeep.app.bootstrap import Session, prepare, sim_broker
+from seakeep.app.runs import traded_bars
+from seakeep.app.sections import Param, Settings
+from seakeep.backtest.asks import Opinions
+from seakeep.backtest.driver import MemoryJournal, assemble
+from seakeep.backtest.kernel import History, KernelParams, KernelRun, simulate
+from seakeep.backtest.search import Space
+from seakeep.core.beliefs import FeatureFrame
+from seakeep.core.errors import ConfigError
+from seakeep.core.market import BarFrame, Float64, Int64
+from seakeep.core.registry import build
+from seakeep.core.units import iso
+from seakeep.engine.engine import Engine
+from seakeep.engine.run import run
+from seakeep.features.frame import build as build_features
+from seakeep.risk.limits import Limits
+from seakeep.strategy import STRATEGIES, Strategy
+
+__all__ = ["Account", "Bench", "Pruned", "obstacles", "ranking", "through_kernel", "widest", "with_params"]
+
+KNOBS = {
+    "weight": "risk.sizing.fixed_weight",
+    "stop_loss": "risk.stops.stop_loss",
+    "take_profit": "risk.stops.take_profit",
+    "trailing": "risk.stops.trailing",
+    "long": "strategy.long",
+    "short": "strategy.short",
+    "exit": "strategy.exit",
+    "min_confidence": "strategy.min_confidence",
+}
+"""What may be searched beside the parameters of the strategy, and the setting each one is."""
+
+
+class Pruned(Exception):
+    """A run that was given up half-way; it is no failure."""
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """One run: equity (n,) at `ts` (n,), and what it took."""
+
+    ts: Int64
+    equity: Float64
+    trades: int
+    drawdown: float
+    turnover: float
+
+
+def with_params(settings: Settings, params: Mapping[str, Param]) -> Settings:
+    """Settings with these parameters: of the strategy, or one of the `KNOBS` it has not itself.
+
+    Raises: ConfigError naming what is wrong.
+    """
+    own, knobs = dict(settings.strategy.params), dict[str, Param]()
+    known = _own_names(settings.strategy.name)
+    for name, value in params.items():
+        (knobs if name in KNOBS and name not in known else own)[name] = value
+    tree = settings.model_dump()
+    tree["strategy"]["params"] = own
+    for name, value in knobs.items():
+        *above, key = KNOBS[name].split(".")
+        node = tree
+        for part in above:
+            node = node[part]
+        node[key] = value
+    try:
+        return Settings.model_validate(tree)
+    except ValueError as error:
+        first = str(error).splitlines()[2].strip() if len(str(error).splitlines()) > 2 else str(error)
+        raise ConfigError(f"these parameters make no settings: {first}", value=dict(params)) from None
+
+
+def _own_names(strategy: str) -> set[str]:
+    from inspect import signature
+
+    return set(signature(STRATEGIES[strategy]).parameters)
+
+
+def obstacles(settings: Settings) -> tuple[str, ...]:
+    """What the kernel cannot do of these settings; nothing if it can run them."""
+    stops, latency = settings.risk.stops, settings.broker.latency
+    lacking = {
+        "experts": bool(settings.experts) or settings.models.use == "registry",
+        f"sizing by {settings.risk.sizing.method}": settings.risk.sizing.method != "fixed",
+        "stops by true range": stops.atr_multiple > 0,
+        "stops that adapt": stops.adaptive or stops.activation > 0 or stops.min_distance > 0,
+        "a ladder of targets": bool(stops.ladder),
+        "sizes that follow sentiment": settings.risk.overlay.enabled,
+    }
+    from seakeep.core.units import interval_ms
+
+    drawn = latency.model != "fixed" and latency.high_ms >= interval_ms(settings.run.interval)
+    return tuple(name for name, there in {**lacking, "delays longer than a bar": drawn}.items() if there)
+
+
+def ranking(settings: Settings) -> Settings:
+    """The terms that candidates are ranked on: of the gate the static limits, and the worst order inside a bar."""
+    own = settings.risk.limits
+    static = Limits.static().model_copy(
+        update={
+            name: getattr(own, name)
+            for name in ("max_weight", "max_gross", "min_weight", "max_open_orders", "min_order_gap_ms")
+        }
+    )
+    risk = settings.risk.model_copy(update={"limits": static, "rule_book": "none"})
+    sim = settings.broker.sim.model_copy(update={"path": "worst"})
+    return settings.model_copy(update={"risk": risk, "broker": settings.broker.model_copy(update={"sim": sim})})
+
+
+def widest(settings: Settings, userdir: Path, space: Space) -> Session:
+    """The session that has the history every candidate needs; all of them begin to trade when the slowest can.
+
+    Raises: what `prepare` raises of a corner of the space.
+    """
+    sessions = [prepare(with_params(settings, space.params(c)), userdir, "optimize") for c in space.corners()]
+    longest = min(sessions, key=lambda session: min(int(frame.ts[0]) for frame in session.frames))
+    start = max(session.pipeline.trade_from for session in sessions)
+    return replace(longest, pipeline=replace(longest.pipeline, trade_from=start), settings=settings)
+
+
+def kernel_params(session: Session, settings: Settings) -> KernelParams:
+    """Account, venue and static gate of the driver's session, as the kernel takes them."""
+    return KernelParams(
+        instruments=session.pipeline.instruments,
+        cash=settings.broker.initial_cash,
+        weight=settings.risk.sizing.fixed_weight,
+        thresholds=settings.strategy.thresholds,
+        stops=settings.risk.stops,
+        limits=settings.risk.limits,
+        costs=settings.costs,
+        latency=settings.broker.latency,
+        sim=settings.broker.sim,
+        trade_from=session.pipeline.trade_from,
+        seed=settings.run.seed,
+    )
+
+
+@dataclass(eq=False)
+class Bench:
+    """A place where candidates are tried: bars, features that several share, and the terms."""
+
+    session: Session
+    cap_bytes: int
+    history: History = field(init=False)
+    _columns: dict[tuple[str, str], Float64] = field(default_factory=dict, init=False)
+    _held: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.history = History.of(self.session.frames, self.session.observations)
+
+    def by_kernel(self, params: Mapping[str, Param], *, details: bool = True) -> KernelRun:
+        """One candidate through the kernel. Raises: ConfigError if the strategy fails or leaves [-1, 1]."""
+        settings = with_params(self.session.settings, params)
+        strategy = build(STRATEGIES, settings.strategy.name, settings.strategy.params)
+        weighs = getattr(settings.strategy.weights, strategy.group, 0.0)
+        table = np.full((len(self.history), len(self.history.symbols)), np.nan)
+        for j, frame in enumerate(self.history.frames):
+            rows = np.searchsorted(self.history.ts, frame.known_at)
+            table[rows, j] = _blended(self._score(strategy, frame, settings.strategy.name), weighs)
+        return simulate(self.history, Opinions(score=table), kernel_params(self.session, settings), details=details)
+
+    def _score(self, strategy: Strategy, frame: BarFrame, name: str) -> Float64:
+        """Scores (n,) of one symbol. Raises: ConfigError."""
+        specs = tuple(dict.fromkeys(strategy.features))
+        values = np.column_stack([self._column(frame, spec) for spec in specs])
+        features = FeatureFrame(frame.symbol, frame.known_at, specs, values)
+        try:
+            found = np.asarray(strategy.score(features, {}), np.float64)
+        except Exception as error:
+            raise ConfigError(f"strategy {name} failed: {type(error).__name__}: {error}", value=strategy) from error
+        wrong = np.abs(found) > 1.0
+        if found.shape != (len(frame),) or wrong.any():
+            where = f" at {iso(int(frame.known_at[int(np.argmax(wrong))]))}" if wrong.any() else ""
+            raise ConfigError(f"strategy {name} must score each bar in [-1, 1]{where}", value=found.shape)
+        return found
+
+    def _column(self, frame: BarFrame, spec: str) -> Float64:
+        """A feature (n,), kept for the candidates that share it; the oldest give way at the cap."""
+        key = (frame.symbol, spec)
+        if key not in self._columns:
+            column = build_features(frame, (spec,)).values[:, 0]
+            self._columns[key], self._held = column, self._held + column.nbytes
+            while self._held > self.cap_bytes and len(self._columns) > 1:
+                self._held -= self._columns.pop(next(iter(self._columns))).nbytes
+        return self._columns[key]
+
+    def by_driver(self, params: Mapping[str, Param], userdir: Path, watch: "Watch | None" = None) -> Account:
+        """One candidate through the driver and the whole gate. Raises: Pruned if `watch` gives it up."""
+        settings = with_params(self.session.settings, params)
+        start = self.session.pipeline.trade_from
+        session = prepare(since(settings, start), userdir, "optimize")
+        engine, broker, journal = Engine(session.pipeline), sim_broker(session), MemoryJournal()
+        run(engine, session.feed(), broker, journal, None if watch is None else watch.over(journal))
+        result = assemble(session.pipeline, journal.records, traded_bars(session), {})
+        told = result.metrics
+        ts, equity = result.curves.ts, result.curves.equity
+        return Account(ts, equity, len(result.trips), told["max_drawdown"].value, told["turnover"].value)
+
+
+@dataclass(eq=False)
+class Watch:
+    """Looks at a run at these instants (c,), and gives it up where its equity is under the bar (c,) set for it."""
+
+    ts: Sequence[int]
+    bars: Sequence[float]
+    reached: int = 0
+
+    def over(self, journal: MemoryJournal) -> "object":
+        """The callback of a run that writes to this journal."""
+
+        def seen(ts: int) -> None:
+            while self.reached < len(self.ts) and ts >= self.ts[self.reached]:
+                snapshots = journal.records.snapshots
+                if snapshots and snapshots[-1].equity < self.bars[self.reached]:
+                    raise Pruned
+                self.reached += 1
+
+        return seen
+
+
+def since(settings: Settings, start: int) -> Settings:
+    """The same settings, traded from that instant (UTC ms) to where they ended."""
+    end = (settings.run.timerange or "").partition("-")[2]
+    run_settings = settings.run.model_copy(update={"timerange": f"{start}-{end}"})
+    return settings.model_copy(update={"run": run_settings})
+
+
+def _blended(score: Float64, weight: float) -> Float64:
+    """The blend of a strategy that is alone, in the same arithmetic; NaN abstains, and so does one without weight."""
+    return (weight * score) / weight if weight > 0 else np.full_like(score, np.nan)
+
+
+def through_kernel(found: KernelRun) -> Account:
+    """A kernel run as an account."""
+    told = found.metrics
+    return Account(found.ts, found.equity, int(told["fills"]), told["max_drawdown"], told["turnover"])

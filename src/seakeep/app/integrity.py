@@ -1,0 +1,158 @@
+"""The integrity court over a run: in this process, or its checks shared out among several.
+
+Every process prepares the run itself from its settings, and a check depends on nothing else, so the number of
+processes changes no figure.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+
+from seakeep.app.bootstrap import Session, prepare
+from seakeep.app.places import bar_store, results
+from seakeep.app.runs import counted, manifest, run_id
+from seakeep.app.sections import Settings, StrategySettings
+from seakeep.app.variations import rerun
+from seakeep.backtest.band import Band, band
+from seakeep.backtest.integrity import COURT, QUICK, Case, Integrity, judge, verdict
+from seakeep.backtest.judgement import Check
+from seakeep.backtest.lookahead import look_ahead
+from seakeep.backtest.report import render
+from seakeep.backtest.result import Result
+from seakeep.backtest.saving import save
+from seakeep.backtest.survivorship import Listing
+from seakeep.backtest.variation import AS_IT_WAS
+from seakeep.core.errors import ConfigError, ModelError
+from seakeep.core.registry import build
+from seakeep.strategy import STRATEGIES
+
+__all__ = ["examine", "glance", "lay", "open_case", "write"]
+
+Seen = Callable[[int], None]
+_FAMILIAR = "trend"
+"""A strategy that is known to keep its contract."""
+_BAND = "fill band"
+_LUCK = "luck"
+"""The check that reads the trial ledger: this process makes it, once."""
+_LONG = ("robustness", "stress", "costs")
+"""Checks of many reruns: several processes begin with them."""
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What a process sends back: a check, and the band if that is what it made."""
+
+    check: Check
+    band: Band | None = None
+
+
+def open_case(settings: Settings, userdir: Path) -> Case:
+    """Prepare the run, make it once, and lay it before the court. Raises: what `prepare` and the run raise."""
+    return lay(prepare(settings, userdir, run_id("backtest", settings)), userdir)
+
+
+def lay(session: Session, userdir: Path, result: Result | None = None) -> Case:
+    """The case of a prepared session; its run is made unless the result is there already."""
+    again = rerun(session, userdir)
+    made = result or replace(again(AS_IT_WAS), manifest=manifest(session))
+    listings = tuple(
+        Listing(entry.symbol, entry.first, entry.last)
+        for entry in bar_store(session.settings, userdir).entries()
+        if entry.interval == session.settings.run.interval
+    )
+    settings = session.settings
+    return Case(made, again, session.pipeline, session.frames, settings.costs, settings.run.seed, listings)
+
+
+def glance(case: Case) -> Integrity:
+    """What every backtest is told: the fill band, and the checks that need no reruns."""
+    case = replace(case, band=_band(case))
+    return verdict([judge(case, name) for name in QUICK], case.band)
+
+
+def examine(
+    settings: Settings, userdir: Path, workers: int = 1, seen: Seen | None = None
+) -> tuple[Result | None, Integrity]:
+    """The run and what the whole court says of it; there is no run where the strategy breaks its contract.
+
+    `seen(1)` is called after each check. Raises: what `prepare` and the run raise, of any other cause;
+    ModelError if a process died.
+    """
+    try:
+        case = open_case(settings, userdir)
+    except ConfigError as error:
+        return None, verdict([_broken_contract(settings, userdir, error)], None)
+    case = replace(case, result=counted(case.result, settings, userdir, "integrity"))
+    found = {}
+    for one in _sequential(case) if workers == 1 else _shared(case, settings, userdir, workers):
+        found[one.check.name] = one
+        if seen is not None:
+            seen(1)
+    checks = [found[name].check for name in COURT]
+    return case.result, verdict(checks, found[_BAND].band)
+
+
+def _broken_contract(settings: Settings, userdir: Path, error: ConfigError) -> Check:
+    """What is wrong with the strategy itself, by bar. Raises: the error, if that is not what stopped the run."""
+    familiar = settings.model_copy(update={"strategy": StrategySettings(name=_FAMILIAR)})
+    try:
+        session = prepare(familiar, userdir, "familiar")
+        strategy = build(STRATEGIES, settings.strategy.name, settings.strategy.params)
+        check = look_ahead(session.frames, settings.strategy.name, strategy, session.pipeline.experts)
+    except Exception:
+        raise error from None
+    if check.status != "fail":
+        raise error
+    return check
+
+
+def _band(case: Case) -> Band | None:
+    return band(case.result, case.rerun) if case.result.fills else None
+
+
+def _serve(case: Case, name: str) -> _Found:
+    if name == _BAND:
+        case = replace(case, band=_band(case))
+    return _Found(judge(case, name), case.band)
+
+
+def _sequential(case: Case) -> Iterator[_Found]:
+    return (_serve(case, name) for name in COURT)
+
+
+_OPEN: list[Case] = []
+"""The case of a worker process, prepared when it starts."""
+
+
+def _start(settings: str, userdir: str) -> None:
+    _OPEN.append(open_case(Settings.model_validate_json(settings), Path(userdir)))
+
+
+def _work(name: str) -> bytes:
+    return msgspec.msgpack.encode(_serve(_OPEN[0], name))
+
+
+def _shared(case: Case, settings: Settings, userdir: Path, workers: int) -> Iterator[_Found]:
+    started = (settings.model_dump_json(), str(userdir))
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start, started) as pool:
+        jobs = [pool.submit(_work, name) for name in (*_LONG, *(n for n in COURT if n not in (*_LONG, _LUCK)))]
+        yield _serve(case, _LUCK)
+        try:
+            for job in as_completed(jobs):
+                yield msgspec.msgpack.decode(job.result(), type=_Found)
+        except BrokenProcessPool as error:
+            for job in jobs:
+                job.cancel()
+            raise ModelError("a process of the court died", remedy="try again with --workers 1") from error
+
+
+def write(result: Result, court: Integrity, userdir: Path) -> Path:
+    """Write the run's files with the court's ruling on its page and as integrity.json; returns the page."""
+    folder = results(userdir) / result.run_id
+    ruling = msgspec.json.format(msgspec.json.encode(court), indent=2).decode()
+    save(result, folder, {"report.html": render(result, court), "integrity.json": f"{ruling}\n"})
+    return folder / "report.html"

@@ -1,0 +1,109 @@
+"""The integrity court: every check of a run, by name, and the grade they come to.
+
+A check gets a `Case` and gives a `Check`. What cannot be run is not judged; a strategy that fails in a varied world
+fails that check.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from seakeep.backtest.band import Band, band
+from seakeep.backtest.band import check as band_check
+from seakeep.backtest.capacity import capacity_check
+from seakeep.backtest.decay import decay_check
+from seakeep.backtest.friction import costs, latency, volume
+from seakeep.backtest.judgement import Check, Grade, grade
+from seakeep.backtest.lookahead import look_ahead, replay, warm_up
+from seakeep.backtest.luck import luck
+from seakeep.backtest.result import Result
+from seakeep.backtest.robustness import parameters, robustness_check
+from seakeep.backtest.sharpeline import judge as sharpe_line
+from seakeep.backtest.stress import stress_check
+from seakeep.backtest.survivorship import Listing, survivorship
+from seakeep.backtest.tradesruin import trades_ruin_check
+from seakeep.backtest.variation import Rerun
+from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory
+from seakeep.core.market import BarFrame
+from seakeep.engine.pipeline import Pipeline
+from seakeep.execution.costs import CostParams
+from seakeep.stats.returns import simple_returns
+
+__all__ = ["COURT", "QUICK", "Case", "Integrity", "Judge", "judge", "verdict"]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A finished run before the court: its result and parts, its bars (warm-up included), and what may be rerun.
+
+    `costs` and `seed` are those of the run, `listings` the store's at its interval. `band` is its fill band,
+    where it was made already; a result without a judged Sharpe ratio is taken for the only trial.
+    """
+
+    result: Result
+    rerun: Rerun
+    pipeline: Pipeline
+    frames: tuple[BarFrame, ...]
+    costs: CostParams = CostParams()
+    seed: int = 0
+    listings: tuple[Listing, ...] = ()
+    band: Band | None = None
+
+
+class Integrity(msgspec.Struct, frozen=True):
+    """What the court says of a run. `whole` is False when only the quick checks were made: that is no grade."""
+
+    grade: Grade
+    checks: tuple[Check, ...]
+    band: Band | None
+    whole: bool
+
+
+Judge = Callable[[Case], Check]
+
+
+COURT: Mapping[str, Judge] = {
+    "look-ahead": lambda case: look_ahead(
+        case.frames, case.pipeline.strategy_name, case.pipeline.strategy, case.pipeline.experts
+    ),
+    "replay": lambda case: replay(case.result, case.rerun),
+    "warm-up": lambda case: warm_up(
+        case.frames, case.pipeline.strategy_name, case.pipeline.strategy, case.pipeline.experts
+    ),
+    "survivorship": lambda case: survivorship(case.result, case.rerun, case.listings),
+    "fill band": lambda case: band_check(case.result, case.band or band(case.result, case.rerun)),
+    "costs": lambda case: costs(case.result, case.rerun),
+    "latency": lambda case: latency(case.result, case.rerun),
+    "slippage by volume": lambda case: volume(case.result),
+    "capacity": lambda case: capacity_check(case.result, case.rerun, seed=case.seed),
+    "robustness": lambda case: robustness_check(
+        case.result, case.rerun, parameters(case.pipeline.strategy), seed=case.seed
+    ),
+    "stress": lambda case: stress_check(case.result, case.rerun, case.costs, seed=case.seed),
+    "luck": lambda case: luck(
+        case.result.judged or sharpe_line(simple_returns(case.result.curves.equity), case.result.interval)
+    ),
+    "risk of ruin": lambda case: trades_ruin_check(case.result, seed=case.seed),
+    "alpha decay": lambda case: decay_check(case.pipeline, case.frames, seed=case.seed),
+}
+"""Every check of the court by name, in the order they are shown."""
+
+QUICK = ("look-ahead", "warm-up", "fill band", "slippage by volume", "luck")
+"""The checks a backtest makes by itself: those that need no reruns, and the band."""
+
+
+def judge(case: Case, name: str) -> Check:
+    """One check of the court. Raises: KeyError if there is none of that name."""
+    try:
+        return COURT[name](case)
+    except (NotEnoughHistory, DataError) as error:
+        return Check(name=name, status="not judged", reason=f"it could not be run: {error}")
+    except ConfigError as error:
+        return Check(name=name, status="fail", reason=str(error))
+
+
+def verdict(checks: Sequence[Check], found: Band | None) -> Integrity:
+    """The checks with their grade; the whole court sat if every one of its checks is there."""
+    whole = {check.name for check in checks} >= COURT.keys()
+    return Integrity(grade(checks), tuple(checks), found, whole)

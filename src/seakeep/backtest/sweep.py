@@ -1,0 +1,246 @@
+"""Thousands of parameter sets over the same bars: one row of metrics each, whole runs spread over the threads.
+
+A run needs its own account, symbols and orders, a few kilobytes; the bars are shared. So memory does not grow with the
+number of runs beyond one short row each, and a run gives the same bits whichever thread it falls to.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seakeep.backtest.asks import Opinions, find_changes, opinion_table
+from seakeep.backtest.books import FILL, ORDER, VARIED, Books
+from seakeep.backtest.kernel import check, first_row
+from seakeep.backtest.passes import capacity, play
+from seakeep.backtest.ratios import ratios
+from seakeep.backtest.tape import CLOSE, History, Tape
+from seakeep.backtest.terms import KernelParams, account_record, symbol_records
+from seakeep.core.jit import kernel
+from seakeep.core.market import BarFrame, Float64, Int64
+
+__all__ = ["Cross", "SweepTable", "sweep"]
+
+_BLOCK = 64
+"""Rows whose signals are worked out together before looking for a change among them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cross:
+    """Moving-average crosses as a rule family: a unit while the average of `fast` closes is above that of `slow`.
+
+    Both (p,) whole numbers, 1 <= fast < slow. `short` holds a unit short below instead of nothing.
+    """
+
+    fast: ArrayLike
+    slow: ArrayLike
+    short: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class SweepTable:
+    """Metrics of p runs: `columns` by name (see `ratios`), each (p,), and what was varied, by the same index."""
+
+    columns: Mapping[str, Float64]
+    varied: Mapping[str, Float64] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.columns["equity"])
+
+    def __getitem__(self, name: str) -> Float64:
+        """A column (p,). Raises: KeyError naming the columns there are."""
+        for table in (self.columns, self.varied):
+            if name in table:
+                return table[name]
+        raise KeyError(f"no column {name!r}; there are {', '.join([*self.columns, *self.varied])}")
+
+    def best(self, name: str = "sharpe") -> int:
+        """Index of the largest value of a column, NaN aside; the first of equals. Raises: ValueError if all are NaN."""
+        column = self[name]
+        if not np.isfinite(column).any():
+            raise ValueError(f"no run has a {name}")
+        return int(np.nanargmax(column))
+
+
+def sweep(
+    frames: Sequence[BarFrame] | History,
+    signals: NDArray[Any] | Cross | Opinions,
+    params: KernelParams,
+    varied: Mapping[str, ArrayLike] | None = None,
+) -> SweepTable:
+    """One run for each parameter set.
+
+    `signals` are stances or targets (p, n) or (p, n, k), as in `simulate`; or a `Cross`; or `Opinions`, whose scores
+    every run shares. `varied` maps names of `VARIED` (weight, stops, thresholds) to a value for each run (p,).
+
+    Raises: ValueError if there is no parameter set, lengths differ, or a name, a shape or a value is wrong; and what
+    `simulate` raises.
+    """
+    history = frames if isinstance(frames, History) else History.of(frames)
+    given = {name: np.asarray(values, dtype=np.float64) for name, values in (varied or {}).items()}
+    shown = given | _rule_columns(signals)
+    accounts = np.repeat(account_record(params, history), _count(signals, shown))
+    for name, values in given.items():
+        accounts[name] = _sound(name, values)
+    symbols = symbol_records(params, history.symbols)
+    tape = history.tape(params.latency, params.seed, params.window(history.symbols))
+    slots = min(numba.get_num_threads(), len(accounts))
+    orders = np.zeros((slots, len(symbols), capacity(params.latency.low_ms, history.bar_ms)), ORDER)
+    desks = (np.repeat(symbols[None], slots, axis=0), orders, np.zeros((slots, 1), FILL))
+    first = first_row(tape, accounts)
+    if isinstance(signals, Opinions):
+        table = opinion_table(signals, history, tape.bars.shape[1], params.weight)
+        _each_opinion(accounts, symbols, desks, tape, table)
+    else:
+        accounts["targets"] = 1
+        scratch = np.zeros((slots, len(symbols), 2, tape.bars.shape[1]))
+        if isinstance(signals, Cross):
+            pairs = np.stack([signals.fast, signals.slow], axis=1).astype(np.int64)
+            _each_cross(accounts, symbols, desks, tape, (pairs, signals.short, _closes(history), first, scratch))
+        else:
+            signs = _signals(signals, history)
+            told = (signs, signs.dtype.kind != "f", (history.rows, first), scratch)
+            _each_signal(accounts, symbols, desks, tape, told)
+    check(accounts)
+    return SweepTable(ratios(accounts, float(params.cash), history.bar_ms), shown)
+
+
+def _rule_columns(signals: object) -> dict[str, Float64]:
+    """The parameters of a rule family as columns (p,). Raises: ValueError if they make no rule."""
+    if not isinstance(signals, Cross):
+        return {}
+    fast, slow = np.asarray(signals.fast), np.asarray(signals.slow)
+    if fast.shape != slow.shape or fast.ndim != 1 or fast.dtype.kind not in "iu" or slow.dtype.kind not in "iu":
+        raise ValueError(f"fast and slow must be whole numbers of one shape (p,), got {fast.shape} and {slow.shape}")
+    wrong = (fast < 1) | (fast >= slow)
+    if wrong.any():
+        p = int(np.argmax(wrong))
+        raise ValueError(f"rule {p} has fast {fast[p]} and slow {slow[p]}; it needs 1 <= fast < slow")
+    return {"fast": fast.astype(np.float64), "slow": slow.astype(np.float64)}
+
+
+def _count(signals: object, shown: Mapping[str, Float64]) -> int:
+    """How many runs there are. Raises: ValueError if there is none, or two lengths."""
+    lengths = {name: len(values) if values.ndim == 1 else -1 for name, values in shown.items()}
+    if not isinstance(signals, Cross | Opinions):
+        lengths["signals"] = len(np.asarray(signals)) if np.ndim(signals) in (2, 3) else -1
+    if -1 in lengths.values() or len(set(lengths.values())) != 1 or set(lengths.values()) == {0}:
+        raise ValueError(f"a sweep needs at least one parameter set, and as many of each: got {lengths or 'none'}")
+    return next(iter(lengths.values()))
+
+
+def _sound(name: str, values: Float64) -> Float64:
+    """Values that a run can be told. Raises: ValueError naming the first that is wrong."""
+    if name not in VARIED:
+        raise ValueError(f"{name} cannot be varied; there are {', '.join(VARIED)}")
+    low, high = _BOUNDS.get(name, (0.0, 1.0))
+    wrong = ~((values >= low) & (values <= high))
+    if wrong.any():
+        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {values[wrong][0]:g}")
+    return values
+
+
+_BOUNDS = {"weight": (0.0, 1e3), "take_profit": (0.0, 1e3), "short": (-1.0, 0.0)}
+
+
+def _signals(signals: NDArray[Any], history: History) -> NDArray[Any]:
+    """Targets or stances as (p, n, k). Raises: ValueError."""
+    table = np.asarray(signals)
+    table = table[:, :, None] if table.ndim == 2 else table
+    if table.shape[1:] != (len(history), len(history.symbols)):
+        wanted = (len(table), len(history), len(history.symbols))
+        raise ValueError(f"signals must have shape {wanted}, got {np.shape(signals)}")
+    if table.dtype.kind not in "iuf" or np.isinf(table).any():
+        raise ValueError(f"signals must be finite numbers or NaN, got {table.dtype}")
+    return table
+
+
+def _closes(history: History) -> tuple[Float64, Int64, Int64]:
+    """Prefix sums of closes about the first (k, m + 1), the tape's row of each bar (k, m), and the bars (k,)."""
+    longest = max(map(len, history.frames))
+    sums, at = np.zeros((len(history.frames), longest + 1)), np.zeros((len(history.frames), longest), np.int64)
+    grid = history.grid
+    for j, frame in enumerate(history.frames):
+        sums[j, 1 : len(frame) + 1] = np.cumsum(frame.close - frame.close[0])
+        at[j, : len(frame)] = np.searchsorted(grid, frame.known_at)
+    return sums, at, np.array([len(frame) for frame in history.frames])
+
+
+@kernel
+def find_crosses(sums: Float64, at: Int64, rule: tuple[int, int, float, float], first: int, out: Float64) -> int:
+    """Rows and targets (2, c) at which two averages cross, from prefix sums of m closes (m + 1,).
+
+    `rule` is fast and slow, and the targets above and below. Returns how many crosses count, those from row `first` on.
+    """
+    (fast, slow, up, down), m, count = rule, len(sums) - 1, 0
+    if slow >= m:
+        return 0
+    flags = np.empty(_BLOCK, np.uint8)
+    inverse_fast, inverse_slow = 1.0 / fast, 1.0 / slow
+    before = np.uint8((sums[slow] - sums[slow - fast]) * inverse_fast > (sums[slow] - sums[0]) * inverse_slow)
+    for start in range(slow + 1, m + 1, _BLOCK):
+        length, different = min(_BLOCK, m + 1 - start), 0
+        now, short, long = sums[start:], sums[start - fast :], sums[start - slow :]
+        for r in range(length):
+            flags[r] = (now[r] - short[r]) * inverse_fast > (now[r] - long[r]) * inverse_slow
+            different += flags[r] ^ before
+        if different == 0:
+            continue
+        for r in range(length):
+            if flags[r] != before:
+                before = flags[r]
+                row = at[start + r - 1]
+                if row >= first:
+                    out[0, count], out[1, count] = row, up if before else down
+                    count += 1
+    return count
+
+
+@kernel(inline=True)
+def _fresh(symbols: NDArray[Any], rules: NDArray[Any]) -> None:
+    for j in range(len(rules)):
+        symbols[j] = rules[j]
+
+
+@kernel(parallel=True)
+def _each_signal(accounts: Any, rules: Any, desks: Any, tape: Tape, told: Any) -> None:
+    """Runs told by signals (p, n, k)."""
+    (symbols, orders, fills), (signals, whole, rows, scratch) = desks, told
+    slots = len(symbols)
+    for w in numba.prange(slots):
+        for p in range(w, len(accounts), slots):
+            _fresh(symbols[w], rules)
+            unit = accounts[p].weight if whole else 1.0
+            for j in range(len(rules)):
+                changes = find_changes(signals[p, :, j], unit, tape.bars[j], rows, scratch[w, j])
+                symbols[w, j].changes = changes
+            play(Books(accounts[p], symbols[w], orders[w], fills[w]), tape, scratch[w], np.empty(0))
+
+
+@kernel(parallel=True)
+def _each_cross(accounts: Any, rules: Any, desks: Any, tape: Tape, told: Any) -> None:
+    """Runs told by pairs (p, 2) of averages."""
+    (symbols, orders, fills), (pairs, short, (sums, at, bars), first, scratch) = desks, told
+    slots = len(symbols)
+    for w in numba.prange(slots):
+        for p in range(w, len(accounts), slots):
+            _fresh(symbols[w], rules)
+            rule = (pairs[p, 0], pairs[p, 1], accounts[p].weight, -accounts[p].weight if short else 0.0)
+            for j in range(len(rules)):
+                changes = find_crosses(sums[j, : bars[j] + 1], at[j], rule, first, scratch[w, j])
+                symbols[w, j].changes = changes
+            play(Books(accounts[p], symbols[w], orders[w], fills[w]), tape, scratch[w], np.empty(0))
+
+
+@kernel(parallel=True)
+def _each_opinion(accounts: Any, rules: Any, desks: Any, tape: Tape, opinions: Float64) -> None:
+    """Runs that share opinions (k, 3, n) and differ in what they make of them."""
+    symbols, orders, fills = desks
+    slots = len(symbols)
+    for w in numba.prange(slots):
+        for p in range(w, len(accounts), slots):
+            _fresh(symbols[w], rules)
+            play(Books(accounts[p], symbols[w], orders[w], fills[w]), tape, opinions, np.empty(0))

@@ -1,0 +1,237 @@
+"""From what the engine remembers to what the gate looks at: market facts, daily returns, and the case of a slice."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from seakeep.core.beliefs import Sentiment
+from seakeep.core.market import Observation
+from seakeep.core.units import DAY_MS, HOUR_MS
+from seakeep.core.verdicts import Decision, RiskSnapshot
+from seakeep.engine.pipeline import Pipeline
+from seakeep.engine.state import EngineState, Forecast, Market
+from seakeep.risk.case import Candidate, Case, History, MarketFacts, ModelHealth, reduces
+from seakeep.risk.liquidity import hourly_volume
+from seakeep.risk.measures import Tail, correlated, history_from, tail_of
+from seakeep.risk.overlay import Adjustment, adjust
+from seakeep.risk.stops import protect
+from seakeep.stats.coverage import traffic_light
+
+__all__ = [
+    "SENTIMENT",
+    "case_of",
+    "closing_time",
+    "forecast_var",
+    "market_facts",
+    "note_health",
+    "note_sentiment",
+    "tailed",
+]
+
+_HEALTH_MEMORY = 50.0
+"""Forecasts over which an expert's share of answers is averaged."""
+_VOLATILITY_DAYS, _LEAST_DAYS = 30, 10
+_YEARLY = math.sqrt(365.0)
+_NO_TONE = Adjustment()
+SENTIMENT = ("sentiment", "sentiment_volume", "sentiment_confidence")
+"""Names of the observations that make a sentiment: score in [-1, 1], texts counted, confidence in [0, 1]."""
+
+
+def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
+    """What is known about a market at `ts`."""
+    hour_ago, bar_ms = ts - HOUR_MS, pipeline.bar_ms
+    while market.traded and market.traded[0][0] <= hour_ago:
+        market.traded.popleft()
+    hour = 0.0
+    for bar in reversed(market.recent):
+        if bar.close_time <= hour_ago:
+            break
+        hour += bar.volume * bar.close
+    return MarketFacts(
+        symbol=market.instrument.symbol,
+        mark=market.mark,
+        seen=market.seen,
+        age_bars=(ts - market.seen) / bar_ms,
+        volume_1h=hourly_volume(hour, bar_ms) if market.recent else None,
+        volume_24h=sum(market.volumes) if market.recent else None,
+        traded_1h=sum([notional for _, notional in market.traded]),
+        volatility=_volatility(market, ts // DAY_MS),
+        atr=_average_range(market, pipeline.stops.atr_bars),
+        spread=market.spread,
+    )
+
+
+def _volatility(market: Market, day: int) -> float | None:
+    """Deviation of the latest daily log returns."""
+    if market.volatility_day != day:
+        closes = np.array(list(market.closes)[-_VOLATILITY_DAYS - 1 :])
+        moves = np.diff(np.log(closes))
+        moves = moves[np.isfinite(moves)]
+        market.volatility = float(moves.std(ddof=1)) if len(moves) >= _LEAST_DAYS else None
+        market.volatility_day = day
+    return market.volatility
+
+
+def _average_range(market: Market, bars: int) -> float | None:
+    """Mean true range of the last bars as a fraction of the price; None before there are enough."""
+    recent = list(market.recent)[-bars - 1 :]
+    if len(recent) <= bars or not market.mark > 0:
+        return None
+    ranges = [max(b.high, a.close) - min(b.low, a.close) for a, b in pairwise(recent)]
+    return sum(ranges) / (bars * market.mark)
+
+
+def note_sentiment(state: EngineState, seen: Observation) -> None:
+    """Take an observation about the tone of a symbol (None: of all) into its sentiment; others are left alone."""
+    if seen.name not in SENTIMENT:
+        return
+    for symbol in state.markets if seen.symbol is None else (seen.symbol,):
+        old = state.sentiment.get(symbol, Sentiment(symbol, seen.ts, math.nan, math.nan, math.nan))
+        if seen.name == SENTIMENT[0]:
+            new = msgspec.structs.replace(old, ts=seen.ts, score=seen.value)
+        elif seen.name == SENTIMENT[1]:
+            new = msgspec.structs.replace(old, volume=seen.value)
+        else:
+            new = msgspec.structs.replace(old, confidence=seen.value)
+        state.sentiment[symbol] = new
+
+
+def note_health(market: Market, expert: str, *, answered: bool) -> None:
+    """Average an expert's answer, or the lack of it, into its health for this market."""
+    share = market.health.get(expert, 1.0 if answered else 0.0)
+    market.health[expert] = share + (answered - share) / _HEALTH_MEMORY
+
+
+def closing_time(state: EngineState, ts: int) -> None:
+    """A new UTC day: keep each market's price, and hold yesterday's VaR against what its book would have made."""
+    begun = (ts // DAY_MS - 1) * DAY_MS
+    for market in state.markets.values():
+        market.closes.append(market.mark if market.seen > begun and market.mark > 0 else math.nan)
+    state.history = None
+    if state.forecast is not None:
+        _score(state, state.forecast)
+        state.forecast = None
+
+
+def _score(state: EngineState, forecast: Forecast) -> None:
+    made = 0.0
+    for symbol, weight in forecast.weights:
+        closes = state.markets[symbol].closes
+        made += weight * (closes[-1] / closes[-2] - 1.0)
+    if not math.isfinite(made):
+        return
+    state.exceedances.append(made < -forecast.var)
+    n = len(state.exceedances)
+    if n >= state.limits.min_tail_days:
+        state.limit_share = traffic_light(sum(state.exceedances), n, state.limits.var_confidence).limit_share
+
+
+def history_of(state: EngineState) -> History | None:
+    """Daily returns of every market, kept until the next day; None on the first two days."""
+    if state.history is None:
+        closes = np.array([market.closes for market in state.markets.values()], dtype=np.float64).T
+        if len(closes) > 1:
+            state.history = history_from(tuple(state.markets), closes[1:] / closes[:-1] - 1.0, state.limits)
+    return state.history
+
+
+def forecast_var(state: EngineState, snapshot: RiskSnapshot) -> None:
+    """Forecast a day's VaR of the present book, to be held against what comes; none without a book or its tail."""
+    if snapshot.exposure:
+        tail = _tail(state, snapshot)
+        if tail is not None:
+            weights = np.array([weight for _, weight in snapshot.exposure])
+            state.forecast = Forecast(tail.figures(weights)[0], snapshot.exposure)
+
+
+def _tail(state: EngineState, snapshot: RiskSnapshot) -> Tail | None:
+    return tail_of(history_of(state), tuple([symbol for symbol, _ in snapshot.exposure]), state.limits)
+
+
+def tailed(state: EngineState, snapshot: RiskSnapshot) -> RiskSnapshot:
+    """The snapshot with the tail figures and the correlated exposure of the book; None where not known."""
+    if not snapshot.exposure:
+        return msgspec.structs.replace(snapshot, var=0.0, cvar=0.0, volatility=0.0, correlated_exposure=0.0)
+    tail, history = _tail(state, snapshot), history_of(state)
+    if tail is None or history is None or history.correlation is None:
+        return snapshot
+    weights = np.array([weight for _, weight in snapshot.exposure])
+    columns = [history.symbols.index(symbol) for symbol, _ in snapshot.exposure]
+    known = history.correlation[np.ix_(columns, columns)]
+    together = float(correlated(known, weights, state.limits.correlation_threshold).max())
+    var, cvar = tail.figures(weights)
+    return msgspec.structs.replace(
+        snapshot, var=var, cvar=cvar, volatility=tail.volatility(weights), correlated_exposure=together
+    )
+
+
+def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, decisions: Sequence[Decision]) -> Case:
+    """The case of a slice, its protective prices set. A book that only reduces needs no facts, and gathers none."""
+    held = dict(snapshot.exposure)
+    if pipeline.rule_book is None and all(reduces(held.get(d.symbol, 0.0), d.target) for d in decisions):
+        return _bare_case(pipeline, state, snapshot, decisions)
+    markets = {s: market_facts(state.markets[s], snapshot.ts, pipeline) for s in _concerned(held, decisions)}
+    tones = [_tone(pipeline, state, d, snapshot.ts) for d in decisions]
+    candidates = []
+    for decision, tone in zip(decisions, tones, strict=True):
+        facts, market = markets[decision.symbol], state.markets[decision.symbol]
+        yearly = None if facts.volatility is None else facts.volatility * _YEARLY
+        stop, targets = protect(market.mark, decision.target, pipeline.stops, facts.atr, yearly)
+        if tone is not _NO_TONE:
+            stop = stop and market.mark + (stop - market.mark) * tone.stop
+            targets = tuple((market.mark + (price - market.mark) * tone.take_profit, part) for price, part in targets)
+        candidates.append(
+            Candidate(
+                decision=decision,
+                instrument=market.instrument,
+                held=held.get(decision.symbol, 0.0),
+                mark=market.mark,
+                stop=stop,
+                targets=targets,
+            )
+        )
+    return Case(
+        snapshot=snapshot,
+        candidates=tuple(candidates),
+        limits=state.limits,
+        breaker=state.breaker,
+        instruments=pipeline.instruments,
+        markets=markets,
+        portfolio=state.portfolio,
+        history=history_of(state),
+        orders=tuple(state.open_orders()),
+        models=tuple(ModelHealth(e, d.symbol, h) for d in decisions for e, h in state.markets[d.symbol].health.items()),
+        sentiment=state.sentiment,
+        limit_share=state.limit_share,
+        correlation_factor=min([tone.correlation for tone in tones], default=1.0),
+    )
+
+
+def _bare_case(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, decisions: Sequence[Decision]) -> Case:
+    held = dict(snapshot.exposure)
+    candidates = []
+    for decision in decisions:
+        market, weight = state.markets[decision.symbol], held.get(decision.symbol, 0.0)
+        candidates.append(Candidate(decision=decision, instrument=market.instrument, held=weight, mark=market.mark))
+    return Case(
+        snapshot=snapshot,
+        candidates=tuple(candidates),
+        limits=state.limits,
+        breaker=state.breaker,
+        instruments=pipeline.instruments,
+        markets={},
+        portfolio=state.portfolio,
+    )
+
+
+def _tone(pipeline: Pipeline, state: EngineState, decision: Decision, ts: int) -> Adjustment:
+    if not pipeline.overlay.enabled:
+        return _NO_TONE
+    return adjust(state.sentiment.get(decision.symbol), decision.target, ts, pipeline.overlay)
+
+
+def _concerned(held: dict[str, float], decisions: Sequence[Decision]) -> list[str]:
+    return list(dict.fromkeys([*held, *(decision.symbol for decision in decisions)]))
