@@ -40,7 +40,7 @@ def cost(name: str, history: tuple[BarFrame, ...]) -> tuple[float, int, float]:
 def main() -> None:
     full = "--full" in sys.argv
     assets, days = (FULL_ASSETS, FULL_DAYS) if full else (ASSETS, DAYS)
-    history, warm = market(assets, days), market(1, 20)
+    history, warm = market(assets, days), market(1, 30)
     times = FULL_ASSETS * FULL_DAYS / (assets * days)
     print(f"{assets} assets, {days} days of 5-minute bars; 3 folds, validation 20 %")
     print(f"{'expert':<12}{'rows':>10}{'CPU s':>10}{'loss':>8}{'at most, full s':>18}")

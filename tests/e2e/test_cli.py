@@ -236,7 +236,7 @@ def test_real_money_is_refused(seakeep: Command, home: Path) -> None:
 
 
 BAD_SETTINGS = {
-    "unknown expert": ("[experts.mma]", "unknown expert (got 'mma'); did you mean ma?"),
+    "unknown expert": ("[experts.forrest]", "unknown expert (got 'forrest'); did you mean forest?"),
     "unknown parameter": ("[experts.ma]\nfastt = 3", "expert ma has no parameter 'fastt'; did you mean fast?"),
     "text for a number": ('[experts.ma]\nfast = "3"', "must be int (got '3')"),
     "beyond its bounds": ("[strategy.params]\nfast = 0", "length must be in 1 .. 10000 (got 0)"),

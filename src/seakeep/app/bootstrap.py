@@ -28,7 +28,7 @@ from seakeep.features.frame import build as build_features
 from seakeep.features.frame import lookback
 from seakeep.models import Expert
 from seakeep.risk.case import RuleBook
-from seakeep.strategy import STRATEGIES, Strategy
+from seakeep.strategy import SIGNALS, STRATEGIES, Strategy
 from seakeep.strategy.checks import check as check_strategy
 
 __all__ = ["Session", "load_strategy_file", "load_user_strategies", "prepare", "sim_broker"]
@@ -121,6 +121,14 @@ def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
         overlay=settings.risk.overlay,
         ratchet=settings.risk.ratchet,
         rule_book=_rule_book(settings, userdir),
+        calibrations=beliefs.calibrations,
+        regimes=beliefs.regimes,
+        regime_limits=settings.regime.limits,
+        alphas={name: build(SIGNALS, name, params) for name, params in settings.strategy.signals.items()},
+        weighting=settings.strategy.weighting,
+        cost_gate=settings.strategy.cost_gate,
+        costs=settings.costs,
+        crowd=settings.sentiment,
     )
     return Session(settings, pipeline, frames, _observations(store, frames))
 

@@ -4,8 +4,10 @@ The kernel has the fill specification whole, and of the gate the static limits; 
 inside a bar, and what a person is shown of the winner comes from the driver and the whole gate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +23,12 @@ from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError
 from seakeep.core.market import BarFrame, Float64, Int64
 from seakeep.core.registry import build
-from seakeep.core.units import iso
+from seakeep.core.units import interval_ms, iso
 from seakeep.engine.engine import Engine
 from seakeep.engine.run import run
 from seakeep.features.frame import build as build_features
 from seakeep.risk.limits import Limits
+from seakeep.stats.returns import max_drawdown
 from seakeep.strategy import STRATEGIES, Strategy
 
 __all__ = ["Account", "Bench", "Pruned", "obstacles", "ranking", "through_kernel", "widest", "with_params"]
@@ -53,7 +56,7 @@ class Account:
 
     ts: Int64
     equity: Float64
-    trades: int
+    fills: int
     drawdown: float
     turnover: float
 
@@ -67,6 +70,8 @@ def with_params(settings: Settings, params: Mapping[str, Param]) -> Settings:
     known = _own_names(settings.strategy.name)
     for name, value in params.items():
         (knobs if name in KNOBS and name not in known else own)[name] = value
+    if not knobs:
+        return settings.model_copy(update={"strategy": settings.strategy.model_copy(update={"params": own})})
     tree = settings.model_dump()
     tree["strategy"]["params"] = own
     for name, value in knobs.items():
@@ -82,10 +87,9 @@ def with_params(settings: Settings, params: Mapping[str, Param]) -> Settings:
         raise ConfigError(f"these parameters make no settings: {first}", value=dict(params)) from None
 
 
-def _own_names(strategy: str) -> set[str]:
-    from inspect import signature
-
-    return set(signature(STRATEGIES[strategy]).parameters)
+@cache
+def _own_names(strategy: str) -> frozenset[str]:
+    return frozenset(signature(STRATEGIES[strategy]).parameters)
 
 
 def obstacles(settings: Settings) -> tuple[str, ...]:
@@ -99,8 +103,6 @@ def obstacles(settings: Settings) -> tuple[str, ...]:
         "a ladder of targets": bool(stops.ladder),
         "sizes that follow sentiment": settings.risk.overlay.enabled,
     }
-    from seakeep.core.units import interval_ms
-
     drawn = latency.model != "fixed" and latency.high_ms >= interval_ms(settings.run.interval)
     return tuple(name for name, there in {**lacking, "delays longer than a bar": drawn}.items() if there)
 
@@ -159,17 +161,18 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.history = History.of(self.session.frames, self.session.observations)
+        known = (np.searchsorted(self.history.ts, frame.known_at) for frame in self.history.frames)
+        self._rows: list[slice | Int64] = [slice(None) if len(r) == len(self.history) else r for r in known]
 
     def by_kernel(self, params: Mapping[str, Param], *, details: bool = True) -> KernelRun:
         """One candidate through the kernel. Raises: ConfigError if the strategy fails or leaves [-1, 1]."""
         settings = with_params(self.session.settings, params)
         strategy = build(STRATEGIES, settings.strategy.name, settings.strategy.params)
         weighs = getattr(settings.strategy.weights, strategy.group, 0.0)
-        table = np.full((len(self.history), len(self.history.symbols)), np.nan)
+        table = np.full((len(self.history.symbols), len(self.history)), np.nan)
         for j, frame in enumerate(self.history.frames):
-            rows = np.searchsorted(self.history.ts, frame.known_at)
-            table[rows, j] = _blended(self._score(strategy, frame, settings.strategy.name), weighs)
-        return simulate(self.history, Opinions(score=table), kernel_params(self.session, settings), details=details)
+            table[j, self._rows[j]] = _blended(self._score(strategy, frame, settings.strategy.name), weighs)
+        return simulate(self.history, Opinions(score=table.T), kernel_params(self.session, settings), details=details)
 
     def _score(self, strategy: Strategy, frame: BarFrame, name: str) -> Float64:
         """Scores (n,) of one symbol. Raises: ConfigError."""
@@ -206,7 +209,7 @@ class Bench:
         result = assemble(session.pipeline, journal.records, traded_bars(session), {})
         told = result.metrics
         ts, equity = result.curves.ts, result.curves.equity
-        return Account(ts, equity, len(result.trips), told["max_drawdown"].value, told["turnover"].value)
+        return Account(ts, equity, len(result.fills), told["max_drawdown"].value, told["turnover"].value)
 
 
 @dataclass(eq=False)
@@ -215,19 +218,28 @@ class Watch:
 
     ts: Sequence[int]
     bars: Sequence[float]
-    reached: int = 0
+    _journal: MemoryJournal | None = None
+    _reached: int = 0
 
-    def over(self, journal: MemoryJournal) -> "object":
+    def over(self, journal: MemoryJournal) -> Callable[[int], None]:
         """The callback of a run that writes to this journal."""
+        self._journal = journal
+        return self._seen
 
-        def seen(ts: int) -> None:
-            while self.reached < len(self.ts) and ts >= self.ts[self.reached]:
-                snapshots = journal.records.snapshots
-                if snapshots and snapshots[-1].equity < self.bars[self.reached]:
-                    raise Pruned
-                self.reached += 1
+    def _seen(self, ts: int) -> None:
+        while self._reached < len(self.ts) and ts >= self.ts[self._reached]:
+            snapshots = self._journal.records.snapshots if self._journal else []
+            if snapshots and snapshots[-1].equity < self.bars[self._reached]:
+                raise Pruned
+            self._reached += 1
 
-        return seen
+    @property
+    def account(self) -> Account:
+        """The run until it was given up."""
+        records = self._journal.records if self._journal else MemoryJournal().records
+        ts = np.array([snapshot.ts for snapshot in records.snapshots], np.int64)
+        equity = np.array([snapshot.equity for snapshot in records.snapshots], np.float64)
+        return Account(ts, equity, len(records.fills), max_drawdown(equity), np.nan)
 
 
 def since(settings: Settings, start: int) -> Settings:

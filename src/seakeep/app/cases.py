@@ -22,7 +22,7 @@ from seakeep.risk.case import Candidate, Case, History, MarketFacts
 from seakeep.risk.limits import Limits
 from seakeep.risk.measures import history_from
 
-__all__ = ["Wish", "case_for"]
+__all__ = ["Wish", "case_for", "open_orders"]
 
 _DONE = (Status.FILLED, Status.CANCELED, Status.REJECTED)
 _OURS = "asked"
@@ -66,7 +66,7 @@ def case_for(
         markets=markets,
         portfolio=_portfolio(account, snapshot, quote),
         history=history,
-        orders=_open_orders(account, ledger),
+        orders=open_orders(account, ledger),
         limit_share=snapshot.limit_share,
     )
 
@@ -153,5 +153,6 @@ def _portfolio(account: Account, snapshot: RiskSnapshot, quote: str) -> Portfoli
     return Portfolio(quote=quote, cash={quote: Decimal(repr(cash))}, positions={p.symbol: p for p in account.positions})
 
 
-def _open_orders(account: Account, ledger: Ledger) -> tuple[Order, ...]:
+def open_orders(account: Account, ledger: Ledger) -> tuple[Order, ...]:
+    """The run's orders that are not done, as its ledger has them."""
     return tuple(o for o in queries.latest_orders(ledger, account.run_id) if o.status not in _DONE)

@@ -33,6 +33,7 @@ ACTIONS = {
     "set-limits": "other limits: tighter at once, looser after a while and a confirmation",
     "confirm-limits": "the second word that a looser limit needs",
     "cancel-limits": "take a looser limit back before it counts",
+    "write-off": "count what is held of a market that has gone silent as worth nothing, until it has a price again",
 }
 """Every control, and what it does."""
 _LONGEST = 500
@@ -41,12 +42,14 @@ _LOOK_S = 0.1
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A control before it is checked: `changes` for set-limits, the `id` of the change for the two that follow it."""
+    """A control before it is checked: `changes` for set-limits, the `id` of the change for the two that follow it, the
+    `symbol` for write-off."""
 
     action: str
     reason: str
     changes: Mapping[str, float] = {}
     id: str = ""
+    symbol: str = ""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +91,10 @@ def order(asked: Order, sender: Sender) -> Control:
             remedy = "see `seakeep limits show`"
             raise ConfigError(f"{asked.action} needs the id of a change", value=asked.id or None, remedy=remedy)
         name = asked.id
-    changes = _changes(asked) if asked.action == "set-limits" else ()
+    if bool(asked.symbol) != (asked.action == "write-off"):
+        remedy = "name the symbol that has gone silent" if asked.action == "write-off" else "leave the symbol out"
+        raise ConfigError(f"{asked.action}: a symbol belongs to write-off", value=asked.symbol or None, remedy=remedy)
+    changes = _changes(asked) if asked.action == "set-limits" else ((asked.symbol, 0.0),) if asked.symbol else ()
     return Control(sender.ts, asked.action, reason, changes, sender.who, name)
 
 
@@ -109,7 +115,18 @@ def ask(ledger: Ledger, run_id: str, control: Control, sender: Sender, request: 
     """
     if control.action.endswith("-limits") and not _is_there(ledger, run_id, control):
         _try_out(ledger, run_id, control)
+    if control.action == "write-off":
+        _is_held(ledger, run_id, control.changes[0][0])
     return inbox.post(ledger.engine, run_id, control, sender, request)
+
+
+def _is_held(ledger: Ledger, run_id: str, symbol: str) -> None:
+    """Hold a write-off against what the run holds. Raises: ConfigError if there is nothing to write off."""
+    found = latest_snapshot(ledger.engine, run_id)
+    held = [] if found is None else [name for name, _ in found[1].exposure]
+    if symbol not in held:
+        remedy = f"it holds {', '.join(held) or 'nothing that has a price'}"
+        raise ConfigError("the run does not hold that", value=symbol, remedy=remedy)
 
 
 def _is_there(ledger: Ledger, run_id: str, control: Control) -> bool:

@@ -17,7 +17,10 @@ from seakeep.models.deep import absent
 
 __all__ = ["run_demo"]
 
-_TRAIN_DAYS = 30
+_TRAIN_DAYS = 60
+_INTERVAL = "30m"
+_BARS = 48
+"""Bars of a day."""
 
 
 def run_demo(userdir: Path, days: int, seed: int) -> tuple[Result, Path]:
@@ -26,15 +29,15 @@ def run_demo(userdir: Path, days: int, seed: int) -> tuple[Result, Path]:
     Raises: IntegrityError if the ledger does not verify, or the backtest traded differently from the dry run.
     """
     settings = _settings(seed)
-    note(f"1/6 generating {days + _TRAIN_DAYS} days of 5-minute bars, 4 symbols, seed {seed}")
-    market = generate(SyntheticParams(days=days + _TRAIN_DAYS, seed=seed))
+    note(f"1/6 generating {days + _TRAIN_DAYS} days of 30-minute bars, 4 symbols, seed {seed}")
+    market = generate(SyntheticParams(days=days + _TRAIN_DAYS, interval=_INTERVAL, seed=seed))
     settings = settings.model_copy(
         update={"run": settings.run.model_copy(update={"symbols": tuple(sorted(market.frames))})}
     )
     _train(settings, userdir, market)
     _store(settings, userdir, market, None)
     note("3/6 trading on paper: every event, decision, verdict, order and fill goes to the ledger")
-    with progress("trade", days * 288) as advance:
+    with progress("trade", days * _BARS) as advance:
         result = dry_run(settings, userdir, seen=lambda _: advance(1))
     note("4/6 verifying the ledger: hash chain, read models, balances")
     with Ledger.open(ledger_location(settings, userdir)) as ledger:
@@ -42,7 +45,7 @@ def run_demo(userdir: Path, days: int, seed: int) -> tuple[Result, Path]:
     if faults:
         raise IntegrityError(f"entry {faults[0].seq} of the ledger: {faults[0].what}")
     note("5/6 backtesting the same days: the same lines of code must make the same trades")
-    with progress("backtest", days * 288) as advance:
+    with progress("backtest", days * _BARS) as advance:
         again = run_backtest(settings, userdir, lambda _: advance(1))
     if digest(again.fills) != digest(result.fills):
         raise IntegrityError("the backtest and the dry run of the same days traded differently")
@@ -74,11 +77,12 @@ def _train(settings: Settings, userdir: Path, market: SyntheticMarket) -> None:
 
 def _settings(seed: int) -> Settings:
     options = {
-        "run.interval": "5m",
+        "run.interval": _INTERVAL,
         "run.seed": seed,
         "run.train": f"{_TRAIN_DAYS}d",
         "training.lookback": f"{_TRAIN_DAYS}d",
         "models.use": "registry",
+        "regime.model": "vote",
         "risk.sizing.method": "volatility",
     }
     return load(None, {}, options | {f"experts.{name}": {} for name in PANEL}).settings

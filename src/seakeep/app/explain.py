@@ -5,16 +5,16 @@ run again on the bars it was made with, and its fills must.
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from seakeep.app.bootstrap import Session, prepare, sim_broker
-from seakeep.app.funnel import Aftermath, Before, Moment, Stage, funnel, silent
+from seakeep.app.funnel import Aftermath, Moment, Stage, Witness, funnel, silent
 from seakeep.app.places import ledger_location, results
 from seakeep.app.sections import Settings
 from seakeep.app.settings import config_path, load
@@ -24,7 +24,7 @@ from seakeep.backtest.saving import load_summary
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError, DataError, IntegrityError, ModelError
 from seakeep.core.events import Event, Filled, Record, Slice
-from seakeep.core.market import Bar, Float64
+from seakeep.core.market import Float64
 from seakeep.core.orders import Fill, Order
 from seakeep.core.registry import nearest
 from seakeep.core.units import iso
@@ -37,7 +37,9 @@ from seakeep.features.frame import build
 from seakeep.ledger.journal import Ledger
 from seakeep.models.attribution import attribute, over_windows, shapley
 from seakeep.models.importance import group_of
+from seakeep.strategy import Strategy
 from seakeep.strategy.explain import (
+    USUAL,
     Part,
     Reasons,
     SelectedStrategy,
@@ -48,12 +50,10 @@ from seakeep.strategy.explain import (
     trading_signal,
 )
 
-__all__ = ["Explained", "Journal", "explain", "explain_not", "journal_of", "reasons_of"]
+__all__ = ["Explained", "Journal", "explain", "explain_not", "journal_of", "latest_reasons", "reasons_of"]
 
 _PAST = 2_000
 """Bars before the moment that stand for what an input usually is."""
-
-Entries = Callable[[], Iterator[Entry]]
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -78,10 +78,14 @@ class Explained(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Journal:
-    """A run that can be rebuilt: its session, and its entries from the first."""
+    """A run that can be rebuilt: its session, and its entries after a sequence number."""
 
     session: Session
-    entries: Entries
+    read: Callable[[int], Iterator[Entry]]
+
+    def entries(self, after_seq: int = 0) -> Iterator[Entry]:
+        """The entries after that one, in order."""
+        return self.read(after_seq)
 
     @property
     def run_id(self) -> str:
@@ -101,7 +105,7 @@ def journal_of(userdir: Path, named: str = "") -> Journal:
     if names:
         name = max(names, key=len) if named else names[-1]
         session = prepare(Settings.model_validate_json(kept[name]), userdir, name)
-        return Journal(session, lambda: _entries(settings, userdir, name))
+        return Journal(session, lambda after: _entries(settings, userdir, name, after))
     folders = sorted(results(userdir).glob("*/summary.json"), key=lambda path: path.stat().st_mtime)
     saved = {path.parent.name: path.parent for path in folders}
     names = [name for name in saved if not named or named == name or named.startswith(f"{name}-")]
@@ -121,9 +125,9 @@ def _kept(settings: Settings, userdir: Path) -> dict[str, str]:
         return {run.run_id: run.config for run in ledger.runs() if run.head_seq}
 
 
-def _entries(settings: Settings, userdir: Path, name: str) -> Iterator[Entry]:
+def _entries(settings: Settings, userdir: Path, name: str, after_seq: int) -> Iterator[Entry]:
     with Ledger.open(ledger_location(settings, userdir), readonly=True) as ledger:
-        yield from ledger.entries(name)
+        yield from ledger.entries(name, after_seq)
 
 
 class _Tape:
@@ -157,7 +161,7 @@ def _again(folder: Path, userdir: Path) -> Journal:
     run(Engine(session.pipeline), session.feed(), sim_broker(session), tape)
     if digest(tape.records.fills) != summary.get("digest"):
         raise DataError(f"{folder.name} does not repeat itself", remedy="it was made by another release: run it again")
-    return Journal(session, lambda: iter(tape.entries))
+    return Journal(session, lambda after: iter(tape.entries[after:]))
 
 
 def explain(userdir: Path, named: str, seed: int = 0) -> Explained:
@@ -226,30 +230,21 @@ def _decided_at(journal: Journal, named: str, seq: int, event: Event, records: S
 
 def _moment(journal: Journal, seq: int, symbol: str) -> Moment:
     """The run rebuilt to that entry. Raises: IntegrityError if it does not repeat itself."""
-    pipeline = journal.session.pipeline
-    engine, entries = Engine(pipeline), journal.entries()
-    bars = {s: deque[Bar](maxlen=market.features.lookback) for s, market in engine.state.markets.items()}
-    reached: list[Entry] = []
-
-    def before() -> Iterator[Entry]:
-        for entry in entries:
-            if entry[0] == seq:
-                reached.append(entry)
-                return
-            yield entry
-            if isinstance(entry[1], Slice):
-                for bar in entry[1].bars:
-                    if bar.symbol in bars and bar.interval == pipeline.interval:
-                        bars[bar.symbol].append(bar)
-
-    replay(engine, before())
-    _, event, records = reached[0]
+    entries = journal.entries()
+    before = list(takewhile(lambda entry: entry[0] < seq, entries)) if seq > 1 else []
+    _, event, records = next(journal.entries(seq - 1))
     if not isinstance(event, Slice):
         raise IntegrityError(f"entry {seq} holds a decision, and is no slice")
-    state = Before.of(engine.state, bars)
-    replay(engine, reached)
-    moment = Moment(engine, state, event, symbol, records)
-    moment.after = _aftermath(moment, entries)
+
+    def rebuilt() -> Witness:
+        engine = Witness(journal.session.pipeline)
+        replay(engine, before)
+        return engine
+
+    moment = Moment.of(rebuilt, event, symbol)
+    if list(moment.records) != list(records):
+        raise IntegrityError(f"entry {seq} does not replay", remedy="restore the configuration and release it had")
+    moment.after = _aftermath(moment, journal.entries(seq))
     return moment
 
 
@@ -270,8 +265,10 @@ def _told(moment: Moment, journal: Journal, seed: int) -> Explained:
     stages = funnel(moment)
     stopped = "" if all(stage.passed for stage in stages) else stages[-1].name
     reasons = reasons_of(moment, journal.session, seed)
-    strategy = SelectedStrategy(moment.pipeline.strategy_name, moment.pipeline.strategy.group)
-    state = moment.engine.state
+    state, opinion = moment.engine.state, moment.opinion
+    chosen = opinion.strategy if opinion is not None and opinion.strategy else moment.pipeline.strategy_name
+    regime = opinion.regime if opinion is not None and opinion.regime != "unknown" else None
+    strategy = SelectedStrategy(chosen, _rule_of(moment).group, market_regime=regime)
     signal = trading_signal(reasons, strategy, moment.decision, moment.verdict, state.sentiment.get(moment.symbol))
     return Explained(
         run_id=journal.run_id,
@@ -291,12 +288,10 @@ def _told(moment: Moment, journal: Journal, seed: int) -> Explained:
 
 def reasons_of(moment: Moment, session: Session, seed: int = 0) -> Reasons:
     """The score of the moment, from the blend down to the inputs of each voice; each level adds up to the next."""
-    symbols = {bar.symbol for bar in moment.event.bars if bar.interval == moment.pipeline.interval}
-    decision = moment.decision
-    if moment.symbol not in symbols or (decision is not None and decision.strategy == "breaker"):
+    opinion = moment.opinion
+    if opinion is None:
         return Reasons(moment.symbol, moment.event.ts, 0.0, 0.0, (), ())
-    view = moment.opinion().view
-    frame = next(f for f in moment.frames() if f.symbol == moment.symbol)
+    view, frame = opinion.view, moment.frame
     past = _past(session, frame)
     voices = tuple(_voice(moment, source, part, frame, past, seed) for source, part in view.contributions)
     return Reasons(moment.symbol, moment.event.ts, view.score, view.confidence, voices, tuple(silent(moment)))
@@ -318,7 +313,11 @@ def _voice(
     if expert is None:
         return Voice(source, source, contribution, 1.0, method="one number: it is not divided")
     mean, std = expert.predict(frame)[-1].tolist()
-    up = 0.5 * math.erfc(-mean / (std * math.sqrt(2))) if std > 0 else None
+    calibration = moment.pipeline.calibrations.get(source)
+    if calibration is not None:
+        up = calibration.prob_up(mean, std)
+    else:
+        up = 0.5 * math.erfc(-mean / (std * math.sqrt(2))) if std > 0 else None
     try:
         told = attribute(expert, frame, past, seed)
     except ModelError as error:
@@ -330,7 +329,7 @@ def _voice(
 
 def _rule(moment: Moment, contribution: float, frame: FeatureFrame, past: FeatureFrame, seed: int) -> Voice:
     """The strategy's own score, divided over the features it reads; what experts said to it is left as it was."""
-    name, strategy = moment.pipeline.strategy_name, moment.pipeline.strategy
+    name, strategy = moment.pipeline.strategy_name, _rule_of(moment)
     reach = slice(len(frame) - strategy.lookback, None)
     columns = [frame.names.index(spec) for spec in strategy.features]
     stamps = frame.ts[reach]
@@ -354,12 +353,51 @@ def _rule(moment: Moment, contribution: float, frame: FeatureFrame, past: Featur
     return Voice(name, strategy.group, contribution, 1.0, parts=parts, method=method)
 
 
+def _rule_of(moment: Moment) -> Strategy:
+    """The strategy that spoke: of a selector the member it had chosen."""
+    outlook, opinion = moment.engine.state.outlook, moment.opinion
+    if outlook is None or outlook.paper is None or opinion is None:
+        return moment.pipeline.strategy
+    return outlook.paper.members[opinion.strategy]
+
+
 def _parts(
     names: Sequence[str], inputs: Float64, shares: Sequence[tuple[float, float]], group: str
 ) -> tuple[Part, ...]:
     """A part for each input, and the usual one, which belongs to the voice's own group."""
-    named = [*zip(names, inputs.tolist(), strict=True), ("usual", None)]
+    named = [*zip(names, inputs.tolist(), strict=True), (USUAL, None)]
     return tuple(
-        Part(name, group if name == "usual" else group_of(name), value, part, error)
+        Part(name, group if name == USUAL else group_of(name), value, part, error)
         for (name, value), (part, error) in zip(named, shares, strict=True)
+        if name != USUAL or part
     )
+
+
+def latest_reasons(journal: Journal, last: int = 12, seed: int = 0) -> dict[str, Reasons]:
+    """The reasons of the newest decisions that asked someone, by id, from one replay of the run."""
+    asked = [
+        (seq, record)
+        for seq, event, records in journal.entries()
+        for record in records
+        if isinstance(event, Slice) and isinstance(record, Decision) and any(v for _, v in record.contributions)
+    ][-last:]
+    wanted: dict[int, list[Decision]] = {}
+    for seq, record in asked:
+        wanted.setdefault(seq, []).append(record)
+    engine = Witness(journal.session.pipeline)
+    found: dict[str, Reasons] = {}
+    for entry in journal.entries():
+        engine.opinions.clear()
+        replay(engine, [entry])
+        seq, event, records = entry
+        if not isinstance(event, Slice):
+            continue
+        for decision in wanted.pop(seq, ()):
+            market = engine.state.markets[decision.symbol]
+            moment = Moment(
+                engine, lambda: engine, event, decision.symbol, market.held, engine.state.portfolio, records
+            )
+            found[decision.id] = reasons_of(moment, journal.session, seed)
+        if not wanted:
+            break
+    return found

@@ -1,38 +1,38 @@
 """The way from a bar to a fill, stage by stage, at one instant of a run: what passed, and the number that stopped it.
 
-A `Moment` is the run just before and just after one slice, rebuilt from its journal, so what is said is what was. A
-change that is stated has been tried: the slice was processed again with it.
+A `Moment` is the run at one slice, rebuilt from its journal, so what is said is what was. A change that is stated has
+been tried: the run was rebuilt once more, changed just before the slice, and the slice processed again.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
 
+from seakeep.core.account import Portfolio
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.events import Slice
-from seakeep.core.market import Bar, InstrumentKind
+from seakeep.core.market import InstrumentKind
 from seakeep.core.orders import Fill, Order, Status
 from seakeep.core.units import iso
 from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
+from seakeep.engine.conditions import conditions
 from seakeep.engine.engine import Engine
 from seakeep.engine.facts import case_of
-from seakeep.engine.opinion import Opinion, opine
+from seakeep.engine.opinion import Opinion
 from seakeep.engine.pipeline import Pipeline
-from seakeep.engine.state import EngineState
+from seakeep.engine.state import Market
 from seakeep.execution.plan import plan
-from seakeep.features.frame import LiveFeatures
 from seakeep.risk import flip
 from seakeep.risk.breaker import BreakerState
 from seakeep.risk.review import review
 from seakeep.strategy.decide import Blend, stance
 
-__all__ = ["Aftermath", "Before", "Moment", "Stage", "funnel", "silent"]
+__all__ = ["Aftermath", "Moment", "Stage", "Witness", "funnel", "silent"]
 
-Change = Callable[[EngineState], None]
+Change = Callable[[Engine], None]
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -57,39 +57,47 @@ class Aftermath:
     fills: tuple[Fill, ...] = ()
 
 
-@dataclass(frozen=True)
-class Before:
-    """A copy of an engine's state, whose windows of features are kept as the `bars` by symbol they hang on."""
+class Witness(Engine):
+    """An engine that remembers the opinions it decided by, by symbol."""
 
-    state: EngineState
-    bars: Mapping[str, Sequence[Bar]]
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline)
+        self.opinions: dict[str, Opinion] = {}
 
-    @classmethod
-    def of(cls, state: EngineState, bars: Mapping[str, Sequence[Bar]]) -> "Before":
-        """Take a copy."""
-        windows: dict[int, object] = {id(market.features): None for market in state.markets.values()}
-        return cls(deepcopy(state, windows), {symbol: tuple(kept) for symbol, kept in bars.items()})
-
-    def restored(self, pipeline: Pipeline) -> EngineState:
-        """A state to go on from; windows are filled again, to the same bits."""
-        state = deepcopy(self.state)
-        for symbol, market in state.markets.items():
-            market.features = LiveFeatures(pipeline.interval, pipeline.specs, pipeline.tail)
-            for bar in self.bars.get(symbol, ()):
-                market.features.push(bar.open_time, bar.open, bar.high, bar.low, bar.close, bar.volume)
-        return state
+    def _decide(self, market: Market, opinion: Opinion, wanted: int, ts: int) -> Decision | None:
+        self.opinions[market.instrument.symbol] = opinion
+        return super()._decide(market, opinion, wanted, ts)
 
 
 @dataclass
 class Moment:
-    """One symbol at one slice: the engine after it, the state before it, and what the slice caused."""
+    """One symbol at one slice: the engine after it, what it held before, and what the slice caused.
 
-    engine: Engine
-    before: Before
+    `rebuilt` makes an engine as it was just before the slice.
+    """
+
+    engine: Witness
+    rebuilt: Callable[[], Witness]
     event: Slice
     symbol: str
+    held: int
+    portfolio: Portfolio
     records: Sequence[object]
     after: Aftermath = field(default_factory=Aftermath)
+
+    @classmethod
+    def of(cls, rebuilt: Callable[[], Witness], event: Slice, symbol: str, change: Change | None = None) -> "Moment":
+        """Rebuild the run to just before the slice, change it if asked, and process the slice."""
+        engine = rebuilt()
+        if change is not None:
+            change(engine)
+        held, portfolio = engine.state.markets[symbol].held, engine.state.portfolio
+        engine.opinions.clear()
+        return cls(engine, rebuilt, event, symbol, held, portfolio, engine.process(event).records)
+
+    def again(self, change: Change) -> "Moment":
+        """The same slice once more, of an engine that was changed just before it."""
+        return Moment.of(self.rebuilt, self.event, self.symbol, change)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -118,24 +126,15 @@ class Moment:
         found = [r for r in self.records if isinstance(r, Order) and decision and r.decision_id == decision.id]
         return list({order.id: order for order in found}.values())
 
-    def frames(self) -> list[FeatureFrame]:
-        """Features of every symbol that had a bar."""
-        fresh = {bar.symbol for bar in self.event.bars if bar.interval == self.pipeline.interval}
-        return [market.frame() for symbol, market in self.engine.state.markets.items() if symbol in fresh]
+    @property
+    def opinion(self) -> Opinion | None:
+        """The opinion on this symbol that was decided by; None where nobody was asked."""
+        return self.engine.opinions.get(self.symbol)
 
-    def opinion(self) -> Opinion:
-        """The blended view of this symbol."""
-        frames = self.frames()
-        where = next(i for i, frame in enumerate(frames) if frame.symbol == self.symbol)
-        return list(opine(self.pipeline, frames))[where]
-
-    def again(self, pipeline: Pipeline | None = None, change: Change | None = None) -> "Moment":
-        """The same slice once more, with other parts or another state before it."""
-        engine = Engine(pipeline or self.pipeline)
-        engine.state = self.before.restored(engine.pipeline)
-        if change is not None:
-            change(engine.state)
-        return Moment(engine, self.before, self.event, self.symbol, engine.process(self.event).records)
+    @property
+    def frame(self) -> FeatureFrame:
+        """The newest features of this symbol."""
+        return self.engine.state.markets[self.symbol].frame()
 
 
 def funnel(moment: Moment) -> tuple[Stage, ...]:
@@ -163,22 +162,35 @@ def _period(moment: Moment) -> Stage:
     start = moment.pipeline.trade_from
     passed = moment.event.ts >= start
     says = "decisions may be taken" if passed else f"still training and warming up: decisions start at {iso(start)}"
-    change = "" if passed else _tried(moment.again(replace(moment.pipeline, trade_from=0)), "start earlier")
+    change = "" if passed else _tried(moment.again(_with(trade_from=0)), "an earlier start")
     return Stage("period", passed, says, moment.event.ts, start, change)
 
 
 def _state(moment: Moment) -> Stage:
     state = moment.engine.state
     if state.paused and state.breaker is not BreakerState.FLATTEN:
-        change = _tried(moment.again(change=lambda s: setattr(s, "paused", False)), "resume")
+        change = _tried(moment.again(_resume), "resume")
         return Stage("running", False, "a person has paused decisions", change=change)
     if state.breaker is BreakerState.FLATTEN and not moment.decision:
         return Stage("running", False, "the breaker is closing everything; no strategy is asked", change="reset it")
     return Stage("running", True, f"not paused, breaker {state.breaker.value}")
 
 
+def _resume(engine: Engine) -> None:
+    engine.state.paused = False
+
+
+def _with(**parts: object) -> Change:
+    """The engine with other parts of its pipeline."""
+
+    def change(engine: Engine) -> None:
+        engine.pipeline = replace(engine.pipeline, **parts)  # type: ignore[arg-type]
+
+    return change
+
+
 def _features(moment: Moment) -> Stage:
-    frame = moment.engine.state.markets[moment.symbol].frame()
+    frame = moment.frame
     missing = [name for name, value in zip(frame.names, frame.values[-1], strict=True) if not math.isfinite(value)]
     n = len(frame.names)
     if not missing:
@@ -188,8 +200,11 @@ def _features(moment: Moment) -> Stage:
 
 
 def _voices(moment: Moment) -> Stage:
-    heard = [source for source, _ in moment.opinion().view.contributions]
-    asked = 1 + len(moment.pipeline.experts)
+    opinion = moment.opinion
+    if opinion is None:
+        return Stage("voices", False, "nobody was asked")
+    heard = [source for source, _ in opinion.view.contributions]
+    asked = 1 + len(moment.pipeline.experts) + len(moment.pipeline.alphas)
     if heard:
         return Stage("voices", True, f"heard: {', '.join(heard)}", len(heard), asked)
     why = "; ".join(f"{source}: {reason}" for source, reason in silent(moment))
@@ -198,32 +213,25 @@ def _voices(moment: Moment) -> Stage:
 
 def silent(moment: Moment) -> list[tuple[str, str]]:
     """Who was not heard at this moment, and why."""
-    heard = {source for source, _ in moment.opinion().view.contributions}
-    frame = moment.engine.state.markets[moment.symbol].frame()
-    found = []
+    opinion = moment.opinion
+    if opinion is None:
+        return []
+    named = dict(opinion.silent)
     for name, expert in moment.pipeline.experts.items():
-        if name in heard:
-            continue
-        mean, std = expert.predict(frame)[-1].tolist()
-        if math.isnan(mean) or math.isnan(std):
-            why = "its inputs are not known yet"
-        elif expert.scale <= 0:
-            why = "it has no direction"
-        elif expert.confidence <= 0:
-            why = "its confidence is 0: no skill was found on its training rows"
-        elif not moment.pipeline.group_weights.get(expert.group, 0.0):
-            why = f"its group {expert.group} weighs nothing in the blend"
-        else:
-            why = "it abstained"
-        found.append((name, why))
-    if moment.pipeline.strategy_name not in heard:
-        found.append((moment.pipeline.strategy_name, "its score is not known"))
-    return found
+        if not expert.scale > 0:
+            named.setdefault(name, "it has no direction")
+        elif not expert.confidence > 0:
+            named[name] = "its confidence is 0: its training rows show no skill"
+    voices = (moment.pipeline.strategy_name, *moment.pipeline.experts, *moment.pipeline.alphas)
+    heard = {source for source, _ in opinion.view.contributions}
+    return [
+        (name, named.get(name, "it had no score, or its group weighs nothing")) for name in voices if name not in heard
+    ]
 
 
 def _direction(moment: Moment) -> Stage | None:
     """Whether the score asks for something that is not held already."""
-    view, held = moment.opinion().view, _held(moment)
+    view, held = _view(moment), moment.held
     if moment.decision is not None or not held or held * view.score <= moment.pipeline.thresholds.exit:
         return None
     side, edge = ("long", "short")[held < 0], moment.pipeline.thresholds.exit
@@ -231,20 +239,18 @@ def _direction(moment: Moment) -> Stage | None:
     return Stage("stance", False, says, view.score, held * edge)
 
 
-def _held(moment: Moment) -> int:
-    return moment.before.state.markets[moment.symbol].held
+def _view(moment: Moment) -> Blend:
+    return moment.opinion.view if moment.opinion is not None else Blend(0.0, 0.0, ())
 
 
 def _threshold(moment: Moment) -> Stage:
-    view, limits = moment.opinion().view, moment.pipeline.thresholds
+    view, limits = _view(moment), moment.pipeline.thresholds
+    limit = limits.short if view.score < 0 and _can_short(moment) else limits.long
     if moment.decision is not None:
-        return Stage("threshold", True, _decided(moment.decision), view.score, _limit(view, limits))
-    limit, can_short = _limit(view, limits), _can_short(moment)
-    if view.score <= limits.short and not can_short:
-        return Stage(
-            "threshold", False, f"score {view.score:+.3f} says down, and spot cannot be sold short", view.score
-        )
-    if abs(view.score) >= abs(limit):
+        return Stage("threshold", True, _decided(moment.decision), view.score, limit)
+    if view.score / limit >= 1 and view.confidence >= limits.min_confidence:
+        return Stage("size", False, f"score {view.score:+.3f} is enough, but the size comes to nothing", 0.0)
+    if view.score / limit >= 1:
         says = f"score {view.score:+.3f} is enough, confidence {view.confidence:.3f} is below {limits.min_confidence:g}"
         eased = _eased(moment, {"min_confidence": view.confidence})
         change = _tried(eased, f"a minimum confidence of {view.confidence:.6f}")
@@ -255,7 +261,8 @@ def _threshold(moment: Moment) -> Stage:
 
 
 def _decided(decision: Decision) -> str:
-    return f"score {decision.score:+.3f}, confidence {decision.confidence:.2f}: decided on {decision.target:+.2%}"
+    wants = "nothing any more" if decision.target == 0 else f"{decision.target:+.2%} of equity"
+    return f"score {decision.score:+.3f}, confidence {decision.confidence:.3f}: wants {wants}"
 
 
 def _can_short(moment: Moment) -> bool:
@@ -264,8 +271,9 @@ def _can_short(moment: Moment) -> bool:
 
 def _smallest(moment: Moment, view: Blend, limit: float) -> str:
     """The smallest rise of one voice that reaches the threshold, else how much score is missing; both tried."""
-    missing, held = limit - view.score, _held(moment)
-    if stance(Blend(limit, 1.0, ()), held, moment.pipeline.thresholds, can_short=_can_short(moment)) == held:
+    missing, held = limit - view.score, moment.held
+    reached = msgspec.structs.replace(view, score=limit, confidence=1.0)
+    if stance(reached, held, moment.pipeline.thresholds, can_short=_can_short(moment)) == held:
         return ""
     wanted = f"{missing:+.3f} of score"
     sure = view.confidence >= moment.pipeline.thresholds.min_confidence
@@ -280,8 +288,7 @@ def _smallest(moment: Moment, view: Blend, limit: float) -> str:
 
 def _eased(moment: Moment, limits: dict[str, float]) -> Moment:
     """The slice again under other thresholds."""
-    eased = moment.pipeline.thresholds.model_copy(update=limits)
-    return moment.again(replace(moment.pipeline, thresholds=eased))
+    return moment.again(_with(thresholds=moment.pipeline.thresholds.model_copy(update=limits)))
 
 
 def _tried(again: Moment, words: str) -> str:
@@ -308,7 +315,7 @@ def _turned(moment: Moment, decision: Decision, verdict: RiskVerdict) -> str:
     if snapshot is None or verdict.outcome == "APPROVED":
         return verdict.flip
     case = case_of(moment.pipeline, moment.engine.state, snapshot, decisions)
-    row, book = decisions.index(decision), moment.pipeline.rule_book
+    row, book = decisions.index(decision), conditions(moment.pipeline)
     answer = review(case, book)[row]
     if answer.outcome is not verdict.outcome:
         return verdict.flip
@@ -324,10 +331,9 @@ def _plan(moment: Moment) -> Stage | None:
     if orders:
         first = orders[0]
         return Stage("plan", True, f"{first.side} {first.qty:f}, {len(orders)} orders", float(first.qty))
-    market = moment.before.state.markets[moment.symbol]
-    mark = moment.engine.state.markets[moment.symbol].mark
-    equity = snapshot.equity if snapshot else moment.before.state.equity
-    planned = plan(verdict, moment.before.state.portfolio, market.instrument, mark, equity)
+    market = moment.engine.state.markets[moment.symbol]
+    equity = snapshot.equity if snapshot else moment.engine.state.equity
+    planned = plan(verdict, moment.portfolio, market.instrument, market.mark, equity)
     worth = abs(verdict.target) * equity
     return Stage("plan", False, planned.reason, worth, float(market.instrument.min_notional))
 
@@ -350,10 +356,12 @@ def _allowed(moment: Moment, rule: str, refused: Order) -> str:
         return ""
     free = 0 if rule.startswith("min_") else np.iinfo(np.int32).max
 
-    def lift(state: EngineState) -> None:
-        state.ratchet = msgspec.structs.replace(state.ratchet, limits=limits.model_copy(update={rule: free}))
+    def lift(engine: Engine) -> None:
+        engine.state.ratchet = msgspec.structs.replace(
+            engine.state.ratchet, limits=limits.model_copy(update={rule: free})
+        )
 
-    sent = [order for order in moment.again(change=lift).orders if order.status is not Status.REJECTED]
+    sent = [order for order in moment.again(lift).orders if order.status is not Status.REJECTED]
     return f"without the limit {rule} it goes" if sent and refused.side is sent[0].side else ""
 
 

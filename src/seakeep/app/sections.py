@@ -18,6 +18,7 @@ from seakeep.core.errors import ConfigError
 from seakeep.core.units import interval_ms, parse_timerange
 from seakeep.execution.costs import CostParams
 from seakeep.models.neural import DeepParams
+from seakeep.models.sentiment import CrowdParams
 from seakeep.models.training import TrainingParams
 from seakeep.risk.limits import Limits
 from seakeep.risk.overlay import OverlayParams
@@ -25,7 +26,10 @@ from seakeep.risk.ratchet import RatchetParams
 from seakeep.risk.rules.budget import RuleBudget
 from seakeep.risk.sizing import Sizing
 from seakeep.risk.stops import StopParams
+from seakeep.strategy.allocation import RegimeLimits
+from seakeep.strategy.costgate import CostGate
 from seakeep.strategy.decide import Thresholds, Weights
+from seakeep.strategy.learning import Weighting
 
 __all__ = ["Param", "Params", "Settings"]
 
@@ -80,6 +84,9 @@ class StrategySettings(Thresholds):
     name: str = Field("trend", min_length=1, description="a registered strategy: see list-strategies")
     params: Params = Field({}, description="its own parameters")
     weights: Weights = Weights()
+    weighting: Weighting = Weighting()
+    cost_gate: CostGate = CostGate()
+    signals: dict[str, Params] = Field({}, description="one table of parameters per source of alpha")
 
     @property
     def thresholds(self) -> Thresholds:
@@ -126,6 +133,7 @@ class RegimeSettings(Section):
         None, description="rules, kmeans, gmm, hmm or vote; not set means no regime is told", examples=["vote"]
     )
     params: Params = Field({}, description="its own parameters")
+    limits: RegimeLimits = RegimeLimits()
 
 
 class LedgerSettings(Section):
@@ -151,6 +159,7 @@ class Settings(Section):
     models: ModelSettings = ModelSettings()
     training: TrainingParams = TrainingParams()
     regime: RegimeSettings = RegimeSettings()
+    sentiment: CrowdParams = CrowdParams()
     strategy: StrategySettings = StrategySettings()
     risk: RiskSettings = RiskSettings()
     costs: CostParams = CostParams()

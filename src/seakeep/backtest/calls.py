@@ -138,7 +138,9 @@ def _unfunded(books: Books) -> bool:
 def advance(books: Books, paid: Float64, i: int) -> None:
     """A row at the venue: old funding, commands, orders against the bars, margin calls, funding of this instant."""
     account = books.account
-    _fund(books, paid, i, account.now)
+    due = account.next_paid < len(paid) and paid[account.next_paid, 0] == i
+    if due:
+        _fund(books, paid, i, account.now)
     if account.margined and _unfunded(books):
         account.status, account.status_ts = NO_FUNDING, float(account.now)
         return
@@ -149,4 +151,5 @@ def advance(books: Books, paid: Float64, i: int) -> None:
                 _call_margin(books)
     if account.margined:
         _call_margin(books)
-    account.next_paid = _fund(books, paid, i, account.now + NOBODY)
+    if due:
+        account.next_paid = _fund(books, paid, i, account.now + NOBODY)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from seakeep.backtest.books import Books, lot_of, reduces, tick_of
 from seakeep.backtest.tape import LIMIT, MARKET, STOP, TRAILING
-from seakeep.backtest.venue import NOBODY, adding, below, cancel
+from seakeep.backtest.venue import NOBODY, adding, below, cancel, leaving
 from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
 from seakeep.execution.lots import Wide, amount, count_down, count_up, exact, over, times
 
-__all__ = ["OVERFLOW", "decide", "held", "stance"]
+__all__ = ["OVERFLOW", "allow", "decide", "held", "payable", "stance", "wanted"]
 
 OVERFLOW = 2.0
 """Status of a run that had more orders under way than there is room for."""
@@ -28,9 +28,13 @@ _WHOLE = 1e-25
 
 @kernel
 def held(books: Books, j: int) -> int:
-    """Sign of what is held or about to be held: a working order that adds risk counts as held."""
-    side, lots = adding(books, j), books.symbols[j].lots
-    return side if side != 0 else int(lots > 0) - int(lots < 0)
+    """Sign of what is held or about to be held: a working order that adds risk, or that closes, counts as done."""
+    side, symbol, leaving = adding(books, j), books.symbols[j], False
+    if side != 0:
+        return side
+    for o in range(symbol.orders):
+        leaving = leaving or (books.orders[j, o].alive and books.orders[j, o].kind == MARKET)
+    return 0 if leaving else int(symbol.lots > 0) - int(symbol.lots < 0)
 
 
 @kernel
@@ -47,7 +51,7 @@ def stance(account: Any, score: float, confidence: float, now: int, can_short: b
 @kernel(inline=True)
 def _asks(books: Books, asks: Float64, i: int) -> bool:
     """What is wanted of each symbol in row i; whether anything is."""
-    wanted = False
+    any_decided = False
     for j in range(len(books.symbols)):
         symbol = books.symbols[j]
         symbol.decided = 0
@@ -60,8 +64,8 @@ def _asks(books: Books, asks: Float64, i: int) -> bool:
             side = stance(books.account, asks[j, 0, i], asks[j, 1, i], now, symbol.spot == 0)
             if side != now:
                 symbol.asked, symbol.decided = side * asks[j, 2, i], 1
-        wanted = wanted or symbol.decided == 1
-    return wanted
+        any_decided = any_decided or symbol.decided == 1
+    return any_decided
 
 
 @kernel
@@ -83,7 +87,7 @@ def _ceiling(symbol: Any, base: float) -> float:
 
 
 @kernel(inline=True)
-def _allow(account: Any, symbols: NDArray[Any], equity: float) -> None:
+def allow(account: Any, symbols: NDArray[Any], equity: float) -> None:
     """The gate: each addition within its own ceiling, all additions together within what is left of the gross."""
     gross = added = 0.0
     for j in range(len(symbols)):
@@ -120,7 +124,7 @@ def _whole(lots: Wide) -> int:
 
 
 @kernel(inline=True)
-def _payable(account: Any, symbol: Any, lots: int, mark: float) -> int:
+def payable(account: Any, symbol: Any, lots: int, mark: float) -> int:
     """At most so many lots as the cash buys, less what is kept for the move until the order is at the venue."""
     if account.high <= 0.0:
         return 0
@@ -136,25 +140,27 @@ def _payable(account: Any, symbol: Any, lots: int, mark: float) -> int:
 
 
 @kernel(inline=True)
-def _wanted(account: Any, symbol: Any, equity: float, mark: float) -> int:
+def wanted(account: Any, symbol: Any, equity: float, mark: float) -> int:
     """Signed lots to hold, toward zero; a turn-over whose new side is too small only closes, and so does no equity."""
     target = symbol.given
     if target == 0.0 or (target < 0.0 and symbol.spot) or not equity > 0.0:
         return 0
     lots = count_down(abs(target) * equity / mark, lot_of(symbol))
-    wanted = lots if target > 0.0 else -lots
-    return 0 if wanted * symbol.lots < 0 and below(account, symbol, lots, mark) else wanted
+    turns = symbol.lots < 0.0 if target > 0.0 else symbol.lots > 0.0
+    if turns and below(account, symbol, lots, mark):
+        return 0
+    return lots if target > 0.0 else -lots
 
 
 @kernel(inline=True)
 def _plan(books: Books, j: int, equity: float) -> None:
     """Replace what is open in symbol j by the orders that move it to the weight it was given."""
     account, symbol = books.account, books.symbols[j]
-    wanted = _wanted(account, symbol, equity, symbol.close)
-    reducing = reduces(symbol.lots, wanted - symbol.lots)
-    lots, side = abs(wanted - symbol.lots), 1 if wanted > symbol.lots else -1
+    change = wanted(account, symbol, equity, symbol.close) - symbol.lots
+    reducing = reduces(symbol.lots, change)
+    lots, side = abs(change), 1 if change > 0 else -1
     if not reducing and symbol.spot:
-        lots = _payable(account, symbol, lots, symbol.close)
+        lots = payable(account, symbol, lots, symbol.close)
     if lots == 0 or (not reducing and below(account, symbol, lots, symbol.close)):
         return
     open_orders, start = 0, symbol.orders
@@ -186,7 +192,9 @@ def _protect(books: Books, j: int, side: int, lots: int) -> None:
     if account.take_profit != 0.0:
         order, price = books.orders[j, symbol.orders], symbol.close * (1.0 - side * account.take_profit)
         order.kind, order.reduce = LIMIT, 1
-        _send(books, j, side, lots, count_down(price, tick) if side < 0 else count_up(price, tick))
+        ticks = count_down(price, tick) if side < 0 else count_up(price, tick)
+        if ticks > 0:
+            _send(books, j, side, lots, ticks)
 
 
 @kernel
@@ -212,7 +220,7 @@ def decide(books: Books, asks: Float64, i: int, equity: float) -> None:
     for j in range(len(books.symbols)):
         symbol = books.symbols[j]
         symbol.weight = symbol.qty * symbol.close * scale if symbol.lots else 0.0
-    _allow(books.account, books.symbols, equity)
+    allow(books.account, books.symbols, equity)
     for j in range(len(books.symbols)):
         symbol = books.symbols[j]
         if symbol.decided and (symbol.given == symbol.asked or symbol.given != symbol.weight):

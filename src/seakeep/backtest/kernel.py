@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seakeep.backtest.asks import Opinions, find_changes, opinion_table, target_table
-from seakeep.backtest.books import FILL, LIQUIDATION, ORDER, Books
+from seakeep.backtest.books import FILL, LIQUIDATION, ORDER
 from seakeep.backtest.calls import NO_FUNDING
-from seakeep.backtest.passes import capacity, play
+from seakeep.backtest.glide import run
+from seakeep.backtest.passes import capacity
 from seakeep.backtest.ratios import ratios
 from seakeep.backtest.tape import LIMIT, MARKET, STOP, TIME, TRAILING, History, Tape
 from seakeep.backtest.terms import KernelParams, account_record, symbol_records
@@ -90,22 +91,22 @@ def simulate(
     """
     history = frames if isinstance(frames, History) else History.of(frames)
     tape = history.tape(params.latency, params.seed, params.window(history.symbols))
-    account, symbols = account_record(params, history), symbol_records(params, history.symbols)
+    account, rules = account_record(params, history), symbol_records(params, history.symbols)
+    symbols = rules.copy()
     if isinstance(signals, Opinions):
         asks = opinion_table(signals, history, tape.bars.shape[1], params.weight)
     else:
         account["targets"] = 1
         asks = _changes(target_table(signals, history), history, tape, (account, symbols))
-    fills = np.zeros(_FILLS if details else 1, FILL)
-    curve = np.zeros(tape.bars.shape[1] if details else 0)
-    while True:
-        told, orders = account.copy(), np.zeros((len(symbols), capacity(params.latency.low_ms, history.bar_ms)), ORDER)
-        play(Books(told[0], symbols.copy(), orders, fills), tape, asks, curve)
-        if not details or told[0]["fills"] < len(fills):
-            break
-        fills = np.zeros(int(told[0]["fills"]) + 1, FILL)
-    check(told)
-    return _run(history, params, told, fills, curve)
+    orders = np.zeros((len(rules), capacity(params.latency.low_ms, history.bar_ms)), ORDER)
+    fills, curve = np.zeros(_FILLS if details else 1, FILL), np.zeros(tape.bars.shape[1] if details else 0)
+    ended = account.copy()
+    run((account, ended, rules), 0, (symbols, orders, fills), tape, asks, curve)
+    if details and ended["fills"][0] >= len(fills):
+        fills = np.zeros(int(ended["fills"][0]) + 1, FILL)
+        run((account, ended, rules), 0, (symbols, orders, fills), tape, asks, curve)
+    check(ended)
+    return _finished(history, params, ended, fills, curve)
 
 
 def _changes(table: NDArray[Any], history: History, tape: Tape, told: tuple[NDArray[Any], NDArray[Any]]) -> Float64:
@@ -137,7 +138,7 @@ def check(accounts: NDArray[Any]) -> None:
     raise IntegrityError(f"more orders were under way than there is room for at {when}", remedy="shorten the latency")
 
 
-def _run(history: History, params: KernelParams, told: NDArray[Any], fills: NDArray[Any], curve: Float64) -> KernelRun:
+def _finished(history: History, params: KernelParams, told: NDArray[Any], fills: NDArray[Any], curve: Float64) -> KernelRun:
     found = ratios(told, float(params.cash), history.bar_ms)
     metrics = {name: float(column[0]) for name, column in found.items()}
     ts = history.grid[: len(curve)]

@@ -75,7 +75,9 @@ def cut(ts: Int64, folds: int, gap_ms: int = DAY_MS) -> Tests:
     part = int(ts[-1] - ts[0]) // (folds + 2) if len(ts) else 0
     if part // DAY_MS < MIN_DAYS:
         needed = (folds + 2) * MIN_DAYS
-        raise NotEnoughHistory(f"{len(ts)} days are too few for {folds} tests", remedy=f"{needed} days, or fewer --folds")
+        raise NotEnoughHistory(
+            f"{len(ts)} days are too few for {folds} tests", remedy=f"{needed} days, or fewer --folds"
+        )
     scheme = WalkForward(train_ms=2 * part - gap_ms, test_ms=part, gap_ms=gap_ms)
     windows = scheme.windows(int(ts[0]) - DAY_MS, int(ts[-1]) + 1)
     return Tests(

@@ -195,7 +195,7 @@ def _borrowed(context: Any, array: Any) -> Any:
 def play(books: Books, tape: Tape, asks: Float64, curve: Float64) -> None:
     """Run once: the account gets the metrics, and unless empty fills and `curve` (n,) what happened.
 
-    `asks` (k, 2, c) are row and weight of each change of target, or (k, 3, n) score, confidence and full weight.
+    Cash, status and lanes of the account, and the symbols, must be as they were made. `asks` (k, 2, c) are row and weight of each change of target, or (k, 3, n) score, confidence and full weight.
     """
     books = Books(books.account, _borrowed(books.symbols), _borrowed(books.orders), _borrowed(books.fills))
     bars, lines, blocks = _borrowed(tape.bars), _borrowed(tape.lines), _borrowed(tape.blocks)

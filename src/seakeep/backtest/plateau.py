@@ -1,7 +1,7 @@
 """Plateau over peak: a set of parameters is worth what its neighbours are worth.
 
-Whoever picks the highest point of a surface of estimates picks its noise as well. A point whose neighbours do as well is
-where the surface is high; a point that stands alone is where the noise is.
+Whoever picks the highest point of a surface of estimates picks its noise as well. A point whose neighbours do as well
+is where the surface is high; a point that stands alone is where the noise is.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from seakeep.backtest.search import Point, Space
 from seakeep.core.errors import DataError
 from seakeep.core.market import Float64, Int64
 
-__all__ = ["RULES", "Rule", "box", "choose", "nested", "neighbourhoods", "reach", "robust", "surroundings"]
+__all__ = ["RULES", "Pick", "Rule", "box", "choose", "neighbourhoods", "nested", "reach", "robust", "surroundings"]
 
 Rule = Literal["worst", "mean", "peak"]
 RULES: tuple[Rule, ...] = ("worst", "mean", "peak")
@@ -47,17 +47,24 @@ def box(space: Space, point: Point, within: float) -> list[tuple[int, int]]:
 
 
 def neighbourhoods(space: Space, points: Int64, within: float) -> list[Int64]:
-    """Rows of the points (k, p) inside the reach of each, itself included; words and switches must be equal."""
-    found = []
-    for point in points:
-        low, high = np.array(box(space, tuple(point.tolist()), within)).T
-        found.append(np.flatnonzero(((points >= low) & (points <= high)).all(axis=1)))
+    """Rows of the points (k, p) inside the reach of each, itself included; words and switches must be equal.
+
+    None at all where the surroundings of a point were not tried: what is not known around it cannot hold it up.
+    """
+    known, found = set(map(tuple, points.tolist())), []
+    for row in points.tolist():
+        point = tuple(row)
+        low, high = np.array(box(space, point, within)).T
+        rows = np.flatnonzero(((points >= low) & (points <= high)).all(axis=1))
+        found.append(rows if known.issuperset(surroundings(space, point, within)) else rows[:0])
     return found
 
 
 def surroundings(space: Space, point: Point, within: float) -> list[Point]:
     """The ends of the reach of a point and the points between them and it, itself included, that fill it up."""
-    ends = [tuple(dict.fromkeys((low, i, high))) for i, (low, high) in zip(point, box(space, point, within), strict=True)]
+    ends = [
+        tuple(dict.fromkeys((low, i, high))) for i, (low, high) in zip(point, box(space, point, within), strict=True)
+    ]
     if len(ends) <= _LATTICE:
         return [tuple(int(axis[i]) for axis, i in zip(ends, at, strict=True)) for at in np.ndindex(*map(len, ends))]
     single = [(*point[:j], i, *point[j + 1 :]) for j, axis in enumerate(ends) for i in axis]
@@ -65,15 +72,15 @@ def surroundings(space: Space, point: Point, within: float) -> list[Point]:
 
 
 def robust(values: Float64, around: Sequence[Int64], rule: Rule) -> Float64:
-    """What each neighbourhood is worth (k,); NaN where it is not known of a member: there the plateau ends.
+    """What each neighbourhood is worth (k,); NaN where it is not known.
 
     >>> robust(np.array([1.0, 9.0, 1.0]), [np.array([0, 1]), np.array([0, 1, 2]), np.array([1, 2])], "worst").tolist()
     [1.0, 1.0, 1.0]
     """
     if rule == "peak":
         return values
-    fold: Callable[[Float64], np.floating] = np.min if rule == "worst" else np.mean  # type: ignore[type-arg]
-    return np.array([float(fold(values[rows])) for rows in around])
+    fold: Callable[[Float64], float] = np.min if rule == "worst" else np.mean
+    return np.array([float(fold(values[rows])) if len(rows) else np.nan for rows in around])
 
 
 class Pick(msgspec.Struct, frozen=True):
@@ -99,11 +106,17 @@ def choose(values: Float64, worth: Float64) -> Pick:
     return Pick(int(best[np.nanargmax(np.where(np.isfinite(values[best]), values[best], -np.inf))]), peak, rests=True)
 
 
-def nested(days: Float64, tests: Tests, around: Sequence[Int64], objective: Objective, rule: Rule) -> tuple[Float64, Int64]:
+def nested(
+    days: Float64, tests: Tests, around: Sequence[Int64], objective: Objective, rule: Rule
+) -> tuple[Float64, Int64]:
     """Daily returns of the tests (q,), each of the candidate (column of `days` (d, k)) chosen on the training before.
 
-    Also the columns that were chosen (f,). Nothing is chosen with what came after it.
+    Also the columns that were chosen (f,); -1 and cash where none traded. Nothing is chosen with what came after it.
     """
     inside = scores(days, tests.train, objective, tests.periods)
-    chosen = np.array([choose(row, robust(row, around, rule)).chosen for row in inside])
-    return np.concatenate([days[rows, j] for rows, j in zip(tests.test, chosen, strict=True)]), chosen
+    moved = np.array([(days[rows] != 0).any(axis=0) for rows in tests.train])
+    worth = [np.where(there, robust(row, around, rule), np.nan) for row, there in zip(inside, moved, strict=True)]
+    own = np.where(moved, inside, np.nan)
+    chosen = np.array([choose(a, b).chosen if np.isfinite(a).any() else -1 for a, b in zip(own, worth, strict=True)])
+    held = [days[rows, j] if j >= 0 else np.zeros(len(tests.ts[rows])) for rows, j in zip(tests.test, chosen, strict=True)]
+    return np.concatenate(held), chosen

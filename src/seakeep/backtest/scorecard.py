@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from seakeep.backtest.certainty import Certainty, by_certainty
+from seakeep.backtest.certainty import Row, by_certainty
 from seakeep.core.errors import NotEnoughHistory
 from seakeep.core.market import Float64, Int64
 from seakeep.models import Expert
@@ -85,7 +85,8 @@ class Walk:
 @dataclass(frozen=True, eq=False)
 class Scorecard:
     """One expert in figures. `accuracy` of its direction over `calls`, with its interval; `brier` of its calibrated
-    probability against `brier_base`, that of the plain share of rises before."""
+    probability against `brier_base`, that of the plain share of rises before; `certainty` its accuracy by how far the
+    probability was from one half."""
 
     rows: int
     instants: int
@@ -99,7 +100,7 @@ class Scorecard:
     brier_base: float
     coverage: float
     reliability: tuple[Bin, ...]
-    certainty: Certainty | None
+    certainty: tuple[Row, ...]
     confidence: tuple[float, ...]
 
 
@@ -194,7 +195,7 @@ def score(walk: Walk, rows: Panel) -> Scorecard:
         brier_base=_base_brier(walk, rows, judged),
         coverage=float(np.mean(np.abs(y[seen] - said[seen, 0]) <= 1.6448536269514722 * said[seen, 1])),
         reliability=reliability(ts[judged], p, up, rows.horizon_ms),
-        certainty=by_certainty(walk.prob_up, np.where(judged, (y > 0).astype(np.float64), np.nan)) if len(p) else None,
+        certainty=_certainty(ts[judged], p, up, rows.horizon_ms),
         confidence=tuple(expert.confidence for expert in walk.experts),
     )
 
@@ -262,6 +263,18 @@ def _base_brier(walk: Walk, rows: Panel, judged: NDArray[np.bool_]) -> float:
             total += float(((share - (rows.y[told] > 0)) ** 2).sum())
             n += len(told)
     return total / n if n else math.nan
+
+
+def _certainty(ts: Int64, p: Float64, up: NDArray[np.bool_], horizon_ms: int) -> tuple[Row, ...]:
+    """Accuracy by certainty, with intervals that allow for outcomes that overlap."""
+    if not len(p):
+        return ()
+    found, distance, right = [], np.abs(p - 0.5), ((p > 0.5) == up).astype(np.float64)
+    for row in by_certainty(p, up.astype(np.float64)).both:
+        spoke = (distance > 0) & (distance >= row.certainty)
+        _, low, high, _ = mean_interval(ts[spoke], right[spoke], horizon_ms)
+        found.append(msgspec.structs.replace(row, low=low, high=high))
+    return tuple(found)
 
 
 def reliability(ts: Int64, p: Float64, up: NDArray[np.bool_], horizon_ms: int) -> tuple[Bin, ...]:

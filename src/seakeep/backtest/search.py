@@ -16,7 +16,6 @@ import numpy as np
 from seakeep.backtest.notation import duration
 from seakeep.backtest.walkforward import Param, Params
 from seakeep.core.errors import ConfigError
-from seakeep.core.market import Int64
 
 if TYPE_CHECKING:
     import optuna
@@ -108,7 +107,9 @@ class Estimated:
         sizes = " x ".join(str(m) for m in space.shape)
         took, held = duration(1e3 * count * self.seconds), count * self.bytes / 2**30
         what = f"{count:,} candidates of a space of {sizes} would take about {took} and {held:,.1f} GiB"
-        remedy = f"at most {MAX_CANDIDATES:,} within --memory {cap_bytes >> 20}: wider steps, or --method tpe --trials 500"
+        remedy = (
+            f"at most {MAX_CANDIDATES:,} within --memory {cap_bytes >> 20}: wider steps, or --method tpe --trials 500"
+        )
         raise ConfigError(what, remedy=remedy)
 
 
@@ -138,7 +139,9 @@ def ask(space: Space, method: Method, trials: int, seed: int, tell: Told, object
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=["maximize"] * objectives, sampler=_sampler(method, seed))
     shapes = dict(zip(space.names, space.shape, strict=True))
-    spread = {name: optuna.distributions.IntDistribution(0, m - 1) for name, m in shapes.items()}
+    spread: dict[str, optuna.distributions.BaseDistribution] = {
+        name: optuna.distributions.IntDistribution(0, m - 1) for name, m in shapes.items()
+    }
     for _ in range(trials):
         trial = study.ask(spread)
         point = tuple(int(trial.params[name]) for name in space.names)
@@ -156,8 +159,3 @@ def _sampler(method: Method, seed: int) -> "optuna.samplers.BaseSampler":
     if method == "nsga2":
         return NSGAIISampler(population_size=40, seed=seed % 2**32)
     return TPESampler(seed=seed % 2**32, n_startup_trials=20)
-
-
-def ordinals(points: Sequence[Point]) -> Int64:
-    """Points as a table (k, p)."""
-    return np.array(points, np.int64).reshape(len(points), -1)

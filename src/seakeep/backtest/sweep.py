@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seakeep.backtest.asks import Opinions, find_changes, opinion_table
-from seakeep.backtest.books import FILL, ORDER, VARIED, Books
+from seakeep.backtest.books import FILL, ORDER, VARIED
+from seakeep.backtest.glide import run
 from seakeep.backtest.kernel import check, first_row
-from seakeep.backtest.passes import capacity, play
+from seakeep.backtest.passes import capacity
 from seakeep.backtest.ratios import ratios
-from seakeep.backtest.tape import CLOSE, History, Tape
+from seakeep.backtest.tape import History, Tape
 from seakeep.backtest.terms import KernelParams, account_record, symbol_records
 from seakeep.core.jit import kernel
 from seakeep.core.market import BarFrame, Float64, Int64
@@ -83,29 +84,33 @@ def sweep(
     given = {name: np.asarray(values, dtype=np.float64) for name, values in (varied or {}).items()}
     shown = given | _rule_columns(signals)
     accounts = np.repeat(account_record(params, history), _count(signals, shown))
+    accounts["targets"] = not isinstance(signals, Opinions)
     for name, values in given.items():
         accounts[name] = _sound(name, values)
-    symbols = symbol_records(params, history.symbols)
+    rules = symbol_records(params, history.symbols)
     tape = history.tape(params.latency, params.seed, params.window(history.symbols))
-    slots = min(numba.get_num_threads(), len(accounts))
-    orders = np.zeros((slots, len(symbols), capacity(params.latency.low_ms, history.bar_ms)), ORDER)
-    desks = (np.repeat(symbols[None], slots, axis=0), orders, np.zeros((slots, 1), FILL))
-    first = first_row(tape, accounts)
+    told, slots = (accounts, accounts.copy(), rules), min(numba.get_num_threads(), len(accounts))
+    orders = np.zeros((slots, len(rules), capacity(params.latency.low_ms, history.bar_ms)), ORDER)
+    desks = (np.repeat(rules[None], slots, axis=0), orders, np.zeros((slots, 1), FILL))
     if isinstance(signals, Opinions):
         table = opinion_table(signals, history, tape.bars.shape[1], params.weight)
-        _each_opinion(accounts, symbols, desks, tape, table)
+        scratch = np.broadcast_to(table, (slots, *table.shape)).copy()
     else:
-        accounts["targets"] = 1
-        scratch = np.zeros((slots, len(symbols), 2, tape.bars.shape[1]))
-        if isinstance(signals, Cross):
-            pairs = np.stack([signals.fast, signals.slow], axis=1).astype(np.int64)
-            _each_cross(accounts, symbols, desks, tape, (pairs, signals.short, _closes(history), first, scratch))
-        else:
-            signs = _signals(signals, history)
-            told = (signs, signs.dtype.kind != "f", (history.rows, first), scratch)
-            _each_signal(accounts, symbols, desks, tape, told)
-    check(accounts)
-    return SweepTable(ratios(accounts, float(params.cash), history.bar_ms), shown)
+        scratch = np.zeros((slots, len(rules), 2, tape.bars.shape[1]))
+    whole = signals if isinstance(signals, np.ndarray) else np.zeros((0, 1), np.int8)
+    table = _signals(whole, history) if len(whole) else np.zeros((0, 1, 1), np.int8)
+    rows = (history.rows, first_row(tape, accounts))
+    _spread(told, (*desks, scratch), tape, (table, table.dtype.kind != "f", rows), _averages(signals, history))
+    check(told[1])
+    return SweepTable(ratios(told[1], float(params.cash), history.bar_ms), shown)
+
+
+def _averages(signals: object, history: History) -> tuple[Int64, bool, Float64, Int64, Int64]:
+    """Pairs (p, 2) of a rule family, whether it goes short, and the closes; of others nothing."""
+    if not isinstance(signals, Cross):
+        return np.zeros((0, 2), np.int64), False, np.zeros((0, 1)), np.zeros((0, 1), np.int64), np.zeros(0, np.int64)
+    pairs = np.stack([np.asarray(signals.fast), np.asarray(signals.slow)], axis=1).astype(np.int64)
+    return pairs, signals.short, *history.prefix_sums()
 
 
 def _rule_columns(signals: object) -> dict[str, Float64]:
@@ -158,17 +163,6 @@ def _signals(signals: NDArray[Any], history: History) -> NDArray[Any]:
     return table
 
 
-def _closes(history: History) -> tuple[Float64, Int64, Int64]:
-    """Prefix sums of closes about the first (k, m + 1), the tape's row of each bar (k, m), and the bars (k,)."""
-    longest = max(map(len, history.frames))
-    sums, at = np.zeros((len(history.frames), longest + 1)), np.zeros((len(history.frames), longest), np.int64)
-    grid = history.grid
-    for j, frame in enumerate(history.frames):
-        sums[j, 1 : len(frame) + 1] = np.cumsum(frame.close - frame.close[0])
-        at[j, : len(frame)] = np.searchsorted(grid, frame.known_at)
-    return sums, at, np.array([len(frame) for frame in history.frames])
-
-
 @kernel
 def find_crosses(sums: Float64, at: Int64, rule: tuple[int, int, float, float], first: int, out: Float64) -> int:
     """Rows and targets (2, c) at which two averages cross, from prefix sums of m closes (m + 1,).
@@ -182,12 +176,13 @@ def find_crosses(sums: Float64, at: Int64, rule: tuple[int, int, float, float], 
     inverse_fast, inverse_slow = 1.0 / fast, 1.0 / slow
     before = np.uint8((sums[slow] - sums[slow - fast]) * inverse_fast > (sums[slow] - sums[0]) * inverse_slow)
     for start in range(slow + 1, m + 1, _BLOCK):
-        length, different = min(_BLOCK, m + 1 - start), 0
+        length, above = min(_BLOCK, m + 1 - start), 0
         now, short, long = sums[start:], sums[start - fast :], sums[start - slow :]
         for r in range(length):
             flags[r] = (now[r] - short[r]) * inverse_fast > (now[r] - long[r]) * inverse_slow
-            different += flags[r] ^ before
-        if different == 0:
+        for r in range(length):
+            above += flags[r]
+        if above == before * length:
             continue
         for r in range(length):
             if flags[r] != before:
@@ -199,48 +194,26 @@ def find_crosses(sums: Float64, at: Int64, rule: tuple[int, int, float, float], 
     return count
 
 
-@kernel(inline=True)
-def _fresh(symbols: NDArray[Any], rules: NDArray[Any]) -> None:
-    for j in range(len(rules)):
-        symbols[j] = rules[j]
-
-
 @kernel(parallel=True)
-def _each_signal(accounts: Any, rules: Any, desks: Any, tape: Tape, told: Any) -> None:
-    """Runs told by signals (p, n, k)."""
-    (symbols, orders, fills), (signals, whole, rows, scratch) = desks, told
+def _spread(told: Any, desks: Any, tape: Tape, signals: Any, rule: Any) -> None:
+    """All runs over all slots; slot w takes runs w, w + slots, ... and asks them from its own scratch.
+
+    Told by signals (p, n, k) if there are any, else by pairs of averages (p, 2), else by what is in the scratch.
+    """
+    (symbols, orders, fills, scratch), (given, whole, rows) = desks, signals
+    pairs, short, sums, at, bars = rule
+    template = told[0]
     slots = len(symbols)
     for w in numba.prange(slots):
-        for p in range(w, len(accounts), slots):
-            _fresh(symbols[w], rules)
-            unit = accounts[p].weight if whole else 1.0
-            for j in range(len(rules)):
-                changes = find_changes(signals[p, :, j], unit, tape.bars[j], rows, scratch[w, j])
+        for p in range(w, len(template), slots):
+            weight = template[p].weight
+            for j in range(symbols.shape[1]):
+                changes = 0
+                if len(given):
+                    column, unit = given[p, :, j], weight if whole else 1.0
+                    changes = find_changes(column, unit, tape.bars[j], rows, scratch[w, j])
+                elif len(pairs):
+                    cross = (pairs[p, 0], pairs[p, 1], weight, -weight if short else 0.0)
+                    changes = find_crosses(sums[j, : bars[j] + 1], at[j], cross, rows[1], scratch[w, j])
                 symbols[w, j].changes = changes
-            play(Books(accounts[p], symbols[w], orders[w], fills[w]), tape, scratch[w], np.empty(0))
-
-
-@kernel(parallel=True)
-def _each_cross(accounts: Any, rules: Any, desks: Any, tape: Tape, told: Any) -> None:
-    """Runs told by pairs (p, 2) of averages."""
-    (symbols, orders, fills), (pairs, short, (sums, at, bars), first, scratch) = desks, told
-    slots = len(symbols)
-    for w in numba.prange(slots):
-        for p in range(w, len(accounts), slots):
-            _fresh(symbols[w], rules)
-            rule = (pairs[p, 0], pairs[p, 1], accounts[p].weight, -accounts[p].weight if short else 0.0)
-            for j in range(len(rules)):
-                changes = find_crosses(sums[j, : bars[j] + 1], at[j], rule, first, scratch[w, j])
-                symbols[w, j].changes = changes
-            play(Books(accounts[p], symbols[w], orders[w], fills[w]), tape, scratch[w], np.empty(0))
-
-
-@kernel(parallel=True)
-def _each_opinion(accounts: Any, rules: Any, desks: Any, tape: Tape, opinions: Float64) -> None:
-    """Runs that share opinions (k, 3, n) and differ in what they make of them."""
-    symbols, orders, fills = desks
-    slots = len(symbols)
-    for w in numba.prange(slots):
-        for p in range(w, len(accounts), slots):
-            _fresh(symbols[w], rules)
-            play(Books(accounts[p], symbols[w], orders[w], fills[w]), tape, opinions, np.empty(0))
+            run(told, p, (symbols[w], orders[w], fills[w]), tape, scratch[w], np.empty(0))

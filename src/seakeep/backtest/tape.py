@@ -116,8 +116,9 @@ class History:
         stamps = np.array([o.known_at for o in due], np.int64)
         grid = np.union1d(bars, stamps) if len(stamps) else bars
         tables = [_table(frame, times, grid) for frame, times in zip(ordered, known, strict=True)]
-        arrays = _stack(tables) | {"paid": _funding(due, symbols, grid)}
-        return cls(symbols, ordered[0].interval, bars, np.searchsorted(grid, bars), ordered, arrays)
+        arrays = _stack(tables) | {"paid": _funding(due, symbols, grid), "grid": _frozen(grid)}
+        rows = np.arange(len(bars)) if len(grid) == len(bars) else np.searchsorted(grid, bars)
+        return cls(symbols, ordered[0].interval, bars, rows, ordered, arrays)
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -125,7 +126,18 @@ class History:
     @property
     def grid(self) -> Int64:
         """When each row of the tape became known (rows,): `ts`, and the instants of funding between them."""
-        return np.asarray(self._arrays["bars"][0, :, TIME].astype(np.int64))
+        return np.asarray(self._arrays["grid"])
+
+    def prefix_sums(self) -> tuple[Float64, Int64, Int64]:
+        """Sums of closes less the first (k, m + 1), the tape's row of each bar (k, m), and how many bars there are."""
+        if "sums" not in self._arrays:
+            longest = max(map(len, self.frames))
+            sums, at = np.zeros((len(self.frames), longest + 1)), np.zeros((len(self.frames), longest), np.int64)
+            for j, frame in enumerate(self.frames):
+                sums[j, 1 : len(frame) + 1] = np.cumsum(frame.close - frame.close[0])
+                at[j, : len(frame)] = np.searchsorted(self.grid, frame.known_at)
+            self._arrays.update(sums=_frozen(sums), at=_frozen(at))
+        return self._arrays["sums"], self._arrays["at"], np.array([len(frame) for frame in self.frames])
 
     @property
     def bar_ms(self) -> int:

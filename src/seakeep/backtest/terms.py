@@ -19,7 +19,7 @@ from seakeep.execution.lots import as_step, as_wide
 from seakeep.execution.matching import BEST, EXPECTED, WORST
 from seakeep.execution.plan import HEADROOM
 from seakeep.risk.limits import Limits
-from seakeep.risk.stops import StopParams
+from seakeep.risk.stops import StopParams, stop_distance
 from seakeep.strategy.decide import Thresholds
 
 __all__ = ["KernelParams", "account_record", "symbol_records"]
@@ -83,11 +83,21 @@ def account_record(params: KernelParams, history: History) -> NDArray[Any]:
         **{"funding_ms": sim.funding_interval_ms, "max_gross": limits.max_gross, "min_weight": limits.min_weight},
         **{"max_open": limits.max_open_orders, "gap_ms": limits.min_order_gap_ms},
         **{"trade_from": params.trade_from, "sparse": params.sparse, "bar_ms": history.bar_ms},
-        **params.stops.model_dump(include=set(VARIED)),
+        **_protection(params.stops),
         **params.thresholds.model_dump(include=set(VARIED)),
         "weight": params.weight,
     }
     return _filled(ACCOUNT, [told])
+
+
+def _protection(stops: StopParams) -> dict[str, float]:
+    """Distances of stop, target and trail. Raises: ConfigError for what moves with the market: the driver has it."""
+    for name in ("atr_multiple", "adaptive", "activation", "ladder"):
+        if getattr(stops, name):
+            remedy = "use stop_loss, trailing and take_profit, or run it through the driver"
+            raise ConfigError(f"the kernel knows no stops.{name}", value=getattr(stops, name), remedy=remedy)
+    fixed = 0.0 if stops.trailing else stop_distance(stops) or 0.0
+    return {"stop_loss": fixed, "trailing": stops.trailing, "take_profit": stops.take_profit}
 
 
 def symbol_records(params: KernelParams, symbols: Sequence[str]) -> NDArray[Any]:

@@ -24,7 +24,7 @@ from seakeep.execution.matching import (
     trail,
 )
 
-__all__ = ["CANCEL", "NOBODY", "adding", "below", "cancel", "hear", "log", "meet", "receive", "taker_ticks", "trade"]
+__all__ = ["CANCEL", "NOBODY", "adding", "below", "cancel", "hear", "leaving", "log", "meet", "receive", "taker_ticks", "trade"]
 
 NOBODY = 1 << 62
 """When an order is cancelled that nobody has cancelled."""
@@ -48,6 +48,16 @@ def adding(books: Books, j: int) -> int:
         if order.alive and not order.reduce:
             return int(order.side)
     return 0
+
+
+@kernel(inline=True)
+def leaving(books: Books, j: int) -> bool:
+    """Whether an order of symbol j that closes is on its way."""
+    for o in range(books.symbols[j].orders):
+        order = books.orders[j, o]
+        if order.alive and order.reduce and order.kind == MARKET:
+            return True
+    return False
 
 
 @kernel

@@ -29,14 +29,18 @@ from seakeep.core.market import InstrumentKind
 from seakeep.core.orders import Order, OrderType, Side, Status
 from seakeep.core.units import quantise_down, quantise_up
 from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict
+from seakeep.engine.conditions import conditions
+from seakeep.engine.costing import round_trip
 from seakeep.engine.facts import case_of, closing_time, forecast_var, note_health, note_sentiment, tailed
-from seakeep.engine.opinion import Opinion, opine
+from seakeep.engine.opinion import Opinion, opine, size_together
+from seakeep.engine.outlook import outlook_of
 from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.state import EngineState, Market
 from seakeep.execution.accounting import apply_fill, apply_funding
 from seakeep.execution.orders import apply
 from seakeep.execution.plan import ParentOrder, plan
 from seakeep.features.frame import LiveFeatures
+from seakeep.models.sentiment import Crowd, concerned
 from seakeep.risk import flip, pretrade, ratchet
 from seakeep.risk.breaker import PEOPLE, Breach, BreakerState, breach, step
 from seakeep.risk.case import Case, reduces
@@ -47,11 +51,13 @@ from seakeep.strategy.decide import stance
 
 __all__ = ["CONTROLS", "Engine"]
 
-CONTROLS = (*PEOPLE, "pause", "resume", "set-limits", "confirm-limits", "cancel-limits")
+CONTROLS = (*PEOPLE, "pause", "resume", "set-limits", "confirm-limits", "cancel-limits", "write-off")
 """What a person may order."""
 
 _NOTHING = StepResult()
 _LIGHT_DAYS = 250
+_ALLOWED_NOTHING = (Outcome.APPROVED, (), False)
+"""What a market was told about an entry without a size; it is said once."""
 
 
 class Engine:
@@ -80,6 +86,9 @@ class Engine:
             ratchet=ratchet.Ratchet(pipeline.limits),
             exceedances=deque(maxlen=_LIGHT_DAYS),
         )
+        self.state.outlook = outlook_of(pipeline, self.state.sentiment)
+        self._book = conditions(pipeline)
+        self._crowd = Crowd(pipeline.scorer, pipeline.crowd)
 
     def process(self, event: Event) -> StepResult:
         """What this event causes: commands for the venue, records for the journal.
@@ -154,7 +163,7 @@ class Engine:
 
     def _push(self, event: Slice) -> list[Market]:
         """Take the base-interval bars into the windows; the markets that moved, in symbol order."""
-        fresh = []
+        fresh, bars = [], []
         for bar in event.bars:
             market = self.state.markets.get(bar.symbol)
             if market is not None and bar.interval == self.pipeline.interval:
@@ -164,15 +173,23 @@ class Engine:
                 market.recent.append(bar)
                 market.volumes.append(bar.volume * bar.close)
                 fresh.append(market)
-        if event.observations or event.books:
+                bars.append(bar)
+        if event.observations or event.books or event.news:
             self._note(event)
+        if self.state.outlook is not None:
+            self.state.outlook.push(bars, event.ts, trading=event.ts >= self.pipeline.trade_from)
         return fresh
 
     def _note(self, event: Slice) -> None:
-        """Take what else became known: the tone of the crowd, and how wide the book is."""
+        """Take what else became known: the news, the tone of the crowd, and the order books."""
+        for item in event.news:
+            about = concerned(item, tuple(self.pipeline.instruments.values()))
+            self.state.sentiment |= {tone.symbol: tone for tone in self._crowd.hear(item, about, event.ts)}
         for seen in event.observations:
             note_sentiment(self.state, seen)
         for depth in event.books:
+            if self.state.outlook is not None:
+                self.state.outlook.depth[depth.symbol] = depth
             if depth.symbol in self.state.markets and depth.bids and depth.asks:
                 bid, ask = depth.bids[0][0], depth.asks[0][0]
                 self.state.markets[depth.symbol].spread = 2.0 * (ask - bid) / (ask + bid) if ask + bid > 0 else None
@@ -180,7 +197,7 @@ class Engine:
     def _measure(self, ts: int, *, new_day: bool) -> RiskSnapshot:
         state, values, oldest = self.state, {}, ts
         for symbol, market in state.markets.items():
-            if market.qty:
+            if market.qty and market.mark:
                 values[symbol] = market.qty * market.mark
                 oldest = min(oldest, market.seen)
         state.oldest = oldest
@@ -237,46 +254,61 @@ class Engine:
         if state.paused:
             return []
         frames = [market.frame() for market in fresh]
-        opinions = opine(self.pipeline, frames)
-        judged = (self._decide(market, opinion, ts) for market, opinion in zip(fresh, opinions, strict=True))
+        opinions = opine(self.pipeline, frames, state.outlook)
+        wanted = [self._wanted(market, opinion) for market, opinion in zip(fresh, opinions, strict=True)]
+        if self.pipeline.sizing.method == "kelly_portfolio" and state.outlook is not None:
+            symbols = [frame.symbol for frame in frames]
+            opinions = size_together(self.pipeline, state.outlook, symbols, opinions, wanted)
+        judged = (self._decide(*parts, ts) for parts in zip(fresh, opinions, wanted, strict=True))
         return [decision for decision in judged if decision is not None]
 
     def _exits(self, ts: int) -> list[Decision]:
         """Close everything; this asks no strategy."""
         why = (("breaker", 0.0),)
-        held = [symbol for symbol, market in self.state.markets.items() if market.qty]
+        held = [symbol for symbol, m in self.state.markets.items() if m.qty and m.mark and not m.leaving]
         return [Decision(self._id("d"), "breaker", symbol, ts, 0.0, 0.0, 1.0, why) for symbol in held]
 
-    def _decide(self, market: Market, opinion: Opinion, ts: int) -> Decision | None:
-        """The strategy's decision on one market; None while its stance stays as it is or everyone abstains."""
-        view = opinion.view
+    def _wanted(self, market: Market, opinion: Opinion) -> int:
+        """The stance to take: +1, 0 or -1; the one there is while everyone abstains."""
         for expert, answered in opinion.answered:
             note_health(market, expert, answered=answered)
-        if not view.contributions:
-            return None
-        held = market.held
+        if not opinion.view.contributions:
+            return market.held
         can_short = market.instrument.kind is InstrumentKind.PERPETUAL
-        wanted = stance(view, held, self.pipeline.thresholds, can_short=can_short)
-        if wanted == held:
+        return stance(opinion.view, market.held, self.pipeline.thresholds, can_short=can_short)
+
+    def _decide(self, market: Market, opinion: Opinion, wanted: int, ts: int) -> Decision | None:
+        """The strategy's decision on one market; None while its stance stays as it is."""
+        if wanted == market.held:
             market.told = ()
             return None
         symbol, target = market.instrument.symbol, wanted * opinion.weight
         if self.pipeline.overlay.enabled:
             target *= adjust(self.state.sentiment.get(symbol), target, ts, self.pipeline.overlay).size
+        if target == 0.0 and not market.held and market.told == _ALLOWED_NOTHING:
+            return None
+        view, enters = opinion.view, target != 0.0
+        gated = enters and self.pipeline.cost_gate.mode != "off"
         return Decision(
-            self._id("d"),
-            self.pipeline.strategy_name,
-            symbol,
-            ts,
-            target,
-            view.score,
-            view.confidence,
-            view.contributions,
+            id=self._id("d"),
+            strategy=opinion.strategy or self.pipeline.strategy_name,
+            symbol=symbol,
+            ts=ts,
+            target=target,
+            score=view.score,
+            confidence=view.confidence,
+            contributions=view.contributions,
+            regime=opinion.regime,
+            dissent=view.dissent,
+            edge=opinion.edge(wanted) if gated else None,
+            cost=round_trip(self.pipeline, market, target, self.state.equity) if gated else None,
+            veto=", ".join(opinion.veto) if enters else "",
+            note=opinion.remark,
         )
 
     def _review(self, case: Case) -> tuple[RiskVerdict, ...]:
         """The verdicts. A refusal or a cut states its flip once; while the answer stays the same it is not repeated."""
-        book = self.pipeline.rule_book
+        book = self._book
         verdicts = []
         for row, verdict in enumerate(review(case, book)):
             market = self.state.markets[verdict.symbol]
@@ -416,6 +448,8 @@ class Engine:
                 return _NOTHING
             case "set-limits" | "confirm-limits" | "cancel-limits":
                 return self._turn(event)
+            case "write-off":
+                return self._write_off(event)
             case action if action in PEOPLE:
                 return self._order_breaker(event)
             case _:
@@ -438,6 +472,19 @@ class Engine:
         except ConfigError:
             return _NOTHING
         self.state.ratchet, self.state.history = turned, None
+        return _NOTHING
+
+    def _write_off(self, event: Control) -> StepResult:
+        """Count what is held of a market that has gone silent as worth nothing, until it has a price again.
+
+        The position stays in the book; its loss goes to the breaker, which sees again. A market that still speaks is
+        left alone.
+        """
+        oldest = event.ts - self.state.limits.max_age_bars * self.pipeline.bar_ms
+        for symbol, _ in event.changes:
+            market = self.state.markets.get(symbol)
+            if market is not None and market.seen < oldest:
+                market.mark = 0.0
         return _NOTHING
 
     def _order_breaker(self, event: Control) -> StepResult:

@@ -15,7 +15,7 @@ from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.state import EngineState, Forecast, Market
 from seakeep.risk.case import Candidate, Case, History, MarketFacts, ModelHealth, reduces
 from seakeep.risk.liquidity import hourly_volume
-from seakeep.risk.measures import Tail, correlated, history_from, tail_of
+from seakeep.risk.measures import Tail, correlated, history_from, ruin_chance, tail_of
 from seakeep.risk.overlay import Adjustment, adjust
 from seakeep.risk.stops import protect
 from seakeep.stats.coverage import traffic_light
@@ -154,7 +154,7 @@ def _tail(state: EngineState, snapshot: RiskSnapshot) -> Tail | None:
 def tailed(state: EngineState, snapshot: RiskSnapshot) -> RiskSnapshot:
     """The snapshot with the tail figures and the correlated exposure of the book; None where not known."""
     if not snapshot.exposure:
-        return msgspec.structs.replace(snapshot, var=0.0, cvar=0.0, volatility=0.0, correlated_exposure=0.0)
+        return msgspec.structs.replace(snapshot, var=0.0, cvar=0.0, volatility=0.0, correlated_exposure=0.0, p_ruin=0.0)
     tail, history = _tail(state, snapshot), history_of(state)
     if tail is None or history is None or history.correlation is None:
         return snapshot
@@ -162,9 +162,14 @@ def tailed(state: EngineState, snapshot: RiskSnapshot) -> RiskSnapshot:
     columns = [history.symbols.index(symbol) for symbol, _ in snapshot.exposure]
     known = history.correlation[np.ix_(columns, columns)]
     together = float(correlated(known, weights, state.limits.correlation_threshold).max())
-    var, cvar = tail.figures(weights)
+    (var, cvar), volatility = tail.figures(weights), tail.volatility(weights)
     return msgspec.structs.replace(
-        snapshot, var=var, cvar=cvar, volatility=tail.volatility(weights), correlated_exposure=together
+        snapshot,
+        var=var,
+        cvar=cvar,
+        volatility=volatility,
+        correlated_exposure=together,
+        p_ruin=ruin_chance(volatility),
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from seakeep.core.account import Portfolio, Position
 from seakeep.core.beliefs import FeatureFrame, Sentiment
 from seakeep.core.market import Bar, Instrument
-from seakeep.core.orders import Order
+from seakeep.core.orders import Order, OrderType
 from seakeep.core.units import DAY_MS, MINUTE_MS
+from seakeep.engine.outlook import Outlook
 from seakeep.features.frame import LiveFeatures
 from seakeep.risk.breaker import BreakerState
 from seakeep.risk.case import History
@@ -53,12 +54,17 @@ class Market:
         return FeatureFrame(self.instrument.symbol, stamps, self.features.names, values)
 
     @property
+    def leaving(self) -> bool:
+        """Whether an order that closes is on its way: a second one would only take its place."""
+        return any(order.reduce_only and order.type is OrderType.MARKET for order in self.orders.values())
+
+    @property
     def held(self) -> int:
-        """Sign of what we hold or are about to hold: a working order that adds risk counts as held."""
+        """Sign of what we hold or are about to hold: a working order that adds risk, or that closes, counts as done."""
         for order in self.orders.values():
             if not order.reduce_only:
                 return order.side.sign
-        return (self.qty > 0) - (self.qty < 0)
+        return 0 if self.leaving else (self.qty > 0) - (self.qty < 0)
 
 
 @dataclass(slots=True)
@@ -74,7 +80,8 @@ class EngineState:
     """The account and the markets. `sequence` numbers decisions and orders, so a replay repeats their ids.
 
     `exceedances` are the latest days' forecasts, True where the loss was larger; `limit_share` is what they leave of
-    the tail limits, `oldest` when the oldest price of a position became known.
+    the tail limits, `oldest` when the oldest price of a position became known. `outlook` is what it has come to
+    believe, None where nothing looks at it.
     """
 
     portfolio: Portfolio
@@ -96,6 +103,7 @@ class EngineState:
     history: History | None = None
     sentiment: dict[str, Sentiment] = field(default_factory=dict)
     added: deque[int] = field(default_factory=deque)
+    outlook: Outlook | None = None
 
     @property
     def limits(self) -> Limits:

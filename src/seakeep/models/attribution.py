@@ -1,8 +1,9 @@
 """What each input added to a forecast: Shapley values, which with the usual forecast `base` add up to it.
 
-A slope has one input, and all of the forecast is its. Exact for trees, along their paths [1]_; exact by enumeration, against rows of the past, for a function of few inputs;
-by sampled orders, with standard errors, for one of many. What an input's value would be if it were not known is for
-trees what the training rows of the leaves say, else what the rows of the past had.
+A slope has one input, and all of its forecast is that input's. Exact for trees, along their paths [1]_; exact by
+enumeration, against rows of the past, for a function of few inputs; by sampled orders, with standard errors, for one of
+many. What an input's value would be if it were not known is for trees what the training rows of the leaves say, else
+what the rows of the past had.
 
 .. [1] Lundberg et al., "From local explanations to global understanding with explainable AI for trees", Nature Machine
    Intelligence 2 (2020); here leaf by leaf, since a leaf is a product of one condition for each input on its path.
@@ -76,7 +77,7 @@ def attribute(expert: Expert, frame: FeatureFrame, past: FeatureFrame, seed: int
     if not math.isfinite(mean):
         return _silent(names, last)
     if isinstance(expert, MovingAverageExpert | RsiExpert):
-        x = mean / expert.slope_ if expert.slope_ else math.nan
+        x = float(last[0]) if len(names) == 1 else mean / expert.slope_ if expert.slope_ else math.nan
         return Attribution(
             (_JOINT.join(names),), np.array([x]), np.array([mean]), np.zeros(1), 0.0, mean, "linear, exact"
         )

@@ -55,15 +55,15 @@ def convolve(x: Float64, w: Float64, b: Float64) -> Float64:
 
 @kernel(fastmath=FUSED)
 def _lstm_states(drive: Float64, begin: int, stride: int, wh: Float64, states: Float64) -> None:
-    """Fill the hidden states (steps, u) of an LSTM whose driven rows (n, 4u) are read from `begin` by `stride`."""
+    """Fill the states (steps, u), u even, of an LSTM whose driven rows (n, 4u) are read from `begin` by `stride`."""
     u = wh.shape[0]
     z, cell = np.empty(4 * u), np.zeros(u)
     for s in range(len(states)):
         z[:] = drive[begin + s * stride]
         if s > 0:
-            for i in range(u):
+            for i in range(0, u, 2):
                 for j in range(4 * u):
-                    z[j] += states[s - 1, i] * wh[i, j]
+                    z[j] += states[s - 1, i] * wh[i, j] + states[s - 1, i + 1] * wh[i + 1, j]
         for j in range(u):
             cell[j] = _sigmoid(z[u + j]) * cell[j] + _sigmoid(z[j]) * math.tanh(z[2 * u + j])
             states[s, j] = _sigmoid(z[3 * u + j]) * math.tanh(cell[j])

@@ -3,10 +3,11 @@
 With u = y / (v sqrt(h)), v the recent deviation of a bar and h the horizon, rows of calm and of wild times and of all
 symbols weigh alike. The learnt function f aims at the sign of u: on real bars that ranks returns better than aiming at
 u, whose few giants drown the rest (`docs/explanation/learning.md` has both, measured). Purged folds then say what f is
-worth on rows it never saw: `shrink` is the slope of u on f within the folds, cut to 0 .. sqrt(pi / 2), what a shift of
-a normal law would give; `deviation` the root mean square of what is left; and `confidence` follows their skill. A
-function that learnt noise is so shrunk to little and not believed. Mean = shrink (f(x) - level) v sqrt(h): an opinion
-against the usual; that prices rose while it learnt is none.
+worth on rows it never saw: `shrink` is the slope of u on f within the folds, cut to 0 .. 3; `deviation` the root mean
+square of what is left; and `confidence` follows their skill. A function that learnt noise is so shrunk to little and
+not believed, and one that ranks returns but whose bets would not have paid (a slope of 0) is silent.
+
+Mean = shrink (f(x) - level) v sqrt(h): an opinion against the usual; that prices rose while it learnt is none.
 """
 
 import math
@@ -35,7 +36,8 @@ _LEAST_ROWS = 100
 _WILD, _GIANT = 4.0, 10.0
 """Returns are cut here, in deviations: for the slope, which would follow a handful of jumps, and for the deviation,
 where one collapse would hide all else."""
-_NORMAL = math.sqrt(math.pi / 2)
+_STEEP = 3.0
+"""Steepest slope: a function learnt with a low rate or few trees tells less than it knows, but not less than this."""
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -199,8 +201,9 @@ class LearningExpert(Expert):
             f[test] = told - told.mean()
         power = float(f @ f)
         slope = float(f @ np.clip(u, -_WILD, _WILD)) / power if power > 1e-12 * len(f) else 0.0
-        shrink = min(_NORMAL, max(0.0, slope))
-        return Proof(shrink, _deviation(u - shrink * f), measure(f, u, ts, folds, horizon_ms).confidence)
+        shrink = min(_STEEP, max(0.0, slope))
+        confidence = measure(f, u, ts, folds, horizon_ms).confidence if shrink > 0 else 0.0
+        return Proof(shrink, _deviation(u - shrink * f), confidence)
 
 
 def _deviation(rest: Float64) -> float:

@@ -22,7 +22,8 @@ from seakeep.features import scaling
 from seakeep.models.base import EXPERTS, Expert, Learnt
 from seakeep.models.deep import EXTRA, FLOOR, Schooling, absent, require, train
 from seakeep.models.networks import KINDS, Shape, forward, size, unpack
-from seakeep.models.sequences import bar_length, proven, split_in_time, window_ends
+from seakeep.models.sequences import bar_length, split_in_time, window_ends
+from seakeep.models.skill import measure
 
 __all__ = [
     "AttentionExpert",
@@ -43,6 +44,22 @@ _FURTHEST = 8.0
 """Inputs and outcomes further out, in deviations, are taken to be this far."""
 
 
+_BOUNDS = {
+    "horizon": (1, 100_000),
+    "unit": (13, 10_000),
+    "window": (4, 1_024),
+    "units": (2, 512),
+    "epochs": (1, 10_000),
+    "patience": (1, 10_000),
+    "batch": (1, 100_000),
+    "rate": (1e-6, 1),
+    "decay": (0, 1),
+    "rows": (150, 10_000_000),
+    "tail": (0.05, 0.9),
+}
+"""Where each parameter must lie."""
+
+
 class NetworkExpert(Expert):
     """What all neural experts share; `kinds` are the networks whose mixture it says."""
 
@@ -51,7 +68,7 @@ class NetworkExpert(Expert):
     kinds: ClassVar[tuple[str, ...]] = ()
 
     unit: int = 96
-    """Bars of the deviation that returns are measured in."""
+    """Bars of the deviation that returns are measured in; more than the 12 of the short one."""
     window: int = 32
     """Rows that a network reads."""
     units: int = 16
@@ -67,23 +84,18 @@ class NetworkExpert(Expert):
     decay: float = 0.01
     """How fast weights that nothing needs shrink."""
     rows: int = 20_000
-    """Newest rows that are used."""
+    """Rows that are used, evenly spread."""
     tail: float = 0.3
     """Share of them, the newest, that it stops by and is judged on, half each."""
 
     def __post_init__(self) -> None:
         """Raises: ConfigError naming the parameter that is out of bounds."""
-        bounds = {"horizon": 1, "unit": 2, "window": 4, "units": 2, "epochs": 1, "patience": 1, "batch": 1, "rows": 1}
-        wrong = [f"{key} must be >= {least}" for key, least in bounds.items() if not getattr(self, key) >= least]
-        wrong += ["units must be even"] * (self.units % 2) + ["window must be <= 1024"] * (self.window > 1024)
-        wrong += ["rate must be in (0, 1]"] * (not 0 < self.rate <= 1) + ["decay must be in [0, 1]"] * (
-            not 0 <= self.decay <= 1
-        )
-        wrong += ["tail must be in (0, 0.9]"] * (not 0 < self.tail <= 0.9) + ["units must be <= 512"] * (
-            self.units > 512
-        )
-        if wrong:
-            raise ConfigError(f"{type(self).__name__}: {wrong[0]}", value=getattr(self, wrong[0].split()[0]))
+        for key, (least, most) in _BOUNDS.items():
+            value = getattr(self, key)
+            if not least <= value <= most:
+                raise ConfigError(f"{type(self).__name__}: {key} must be in {least:g} .. {most:g}", value=value)
+        if self.units % 2:
+            raise ConfigError(f"{type(self).__name__}: units must be even", value=self.units)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -123,15 +135,19 @@ class NetworkExpert(Expert):
         learnt = [self._learn(kind, x, told, parts.learn, parts.stop, seed) for kind in self.kinds]
         self.bar_ms_, self.centre_, self.spread_ = bar_ms, scaler.centre, scaler.scale
         self.weights_ = np.concatenate([weights for weights, _ in learnt])
-        self.stretches_ = np.array([stretch for _, stretch in learnt])
+        self.corrections_ = np.array([correction for _, correction in learnt])
         self._networks = self._unpacked(self.weights_)
         self.scale_ = _rms(self._said(x, parts.learn)[:, 0] * unit[parts.learn])
-        mean, judged = self._said(x, parts.judge)[:, 0] * unit[parts.judge], parts.judge
-        self.confidence_ = proven(mean, y[judged], frame.ts[judged], self.horizon * bar_ms)
+        judged = parts.judge
+        alone = ((judged[:0], np.arange(len(judged))),)
+        skill = measure(self._said(x, judged)[:, 0], told[judged], frame.ts[judged], alone, self.horizon * bar_ms)
+        self.confidence_ = skill.confidence
         return self
 
-    def _learn(self, kind: str, x: Float64, y: Float64, learn: Int64, stop: Int64, seed: int) -> tuple[Float64, float]:
-        """Weights of a network, and by how much its deviations are too small on the rows it stopped by."""
+    def _learn(
+        self, kind: str, x: Float64, y: Float64, learn: Int64, stop: Int64, seed: int
+    ) -> tuple[Float64, tuple[float, float]]:
+        """Weights of a network, and what the rows it stopped by make of its means and of its deviations: factors."""
         how = Schooling(self.epochs, self.patience, self.batch, self.rate, self.decay)
 
         def said(weights: Float64) -> Float64:
@@ -139,7 +155,9 @@ class NetworkExpert(Expert):
 
         weights = train(kind, self.shape, x, learn, y[learn], how, lambda flat: _likelihood(said(flat), y[stop]), seed)
         mean, std = said(weights).T
-        return weights, _rms((y[stop] - mean) / std)
+        power = float(mean @ mean)
+        shrink = min(1.0, max(0.0, float(mean @ y[stop]) / power)) if power > 0 else 0.0
+        return weights, (shrink, _rms((y[stop] - shrink * mean) / std))
 
     def predict(self, frame: FeatureFrame) -> Float64:
         """Mean and deviation (n, 2); NaN where the window reaches over a NaN, a hole in time or another symbol."""
@@ -166,10 +184,10 @@ class NetworkExpert(Expert):
     def _said(self, x: Float64, ends: Int64) -> Float64:
         """Mean and deviation (m, 2) of the mixture of the networks, in usual returns."""
         mean, square = np.zeros(len(ends)), np.zeros(len(ends))
-        for kind, weights, stretch in zip(self.kinds, self._networks, self.stretches_, strict=True):
-            one = _moments(forward(kind, self.shape, weights, x, ends))
+        for kind, weights, correction in zip(self.kinds, self._networks, self.corrections_, strict=True):
+            one = _moments(forward(kind, self.shape, weights, x, ends)) * correction
             mean += one[:, 0] / len(self.kinds)
-            square += ((stretch * one[:, 1]) ** 2 + one[:, 0] ** 2) / len(self.kinds)
+            square += (one[:, 1] ** 2 + one[:, 0] ** 2) / len(self.kinds)
         return np.stack([mean, np.sqrt(np.maximum(square - mean**2, FLOOR**2))], axis=1)
 
     def _unpacked(self, flat: Float64) -> list[tuple[Float64, ...]]:
@@ -185,7 +203,7 @@ class NetworkExpert(Expert):
         Raises: ValueError if a part is missing, unknown, of another shape or not finite.
         """
         d, k = self.shape.inputs, len(self.kinds)
-        sizes: dict[str, tuple[int, ...]] = {"centre_": (d,), "spread_": (d,), "stretches_": (k,), "bar_ms_": ()}
+        sizes: dict[str, tuple[int, ...]] = {"centre_": (d,), "spread_": (d,), "corrections_": (k, 2), "bar_ms_": ()}
         sizes |= {"scale_": (), "confidence_": (), "weights_": (sum(size(kind, self.shape) for kind in self.kinds),)}
         if set(state) != set(sizes):
             raise ValueError(f"{type(self).__name__} has learnt {sorted(sizes)}, not {sorted(state)}")
@@ -199,7 +217,7 @@ class NetworkExpert(Expert):
 
     @property
     def confidence(self) -> float:
-        """What its direction has proven on rows it had not seen."""
+        """How far its skill on rows it had not seen may be believed."""
         return self.confidence_
 
     @property

@@ -1,5 +1,6 @@
 """The account as numbers: one snapshot per slice, and the tail and the correlations of the book behind it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,10 +13,22 @@ from seakeep.risk.case import History
 from seakeep.risk.limits import Limits
 from seakeep.stats.quantiles import split_rank
 
-__all__ = ["WORTHLESS", "Tail", "correlated", "correlations", "history_from", "measure", "tail_of", "worst_days"]
+__all__ = [
+    "WORTHLESS",
+    "Tail",
+    "correlated",
+    "correlations",
+    "history_from",
+    "measure",
+    "ruin_chance",
+    "tail_of",
+    "worst_days",
+]
 
 WORTHLESS = 1e9
 """Weight per quote unit in an account that is worth nothing: beyond every limit, and still a number."""
+_RUIN, _RUIN_DAYS = 0.5, 90
+_RUIN_LOG = math.log(_RUIN)
 
 
 def measure(
@@ -72,6 +85,26 @@ class Tail:
     def volatility(self, weights: Float64) -> float:
         """Deviation of a day's return."""
         return float((self.table @ weights).std(ddof=1))
+
+
+def ruin_chance(volatility: float) -> float:
+    """Probability that a book of that daily volatility loses half of its equity within 90 days.
+
+    The first-passage law of a geometric Brownian motion whose expected return is zero: what a book earned lately is no
+    reason to think it safer, and its tails are thinner than a market's. `risk.ruin` asks the returns themselves.
+
+    >>> round(ruin_chance(0.04), 4)
+    0.0946
+    """
+    if not volatility > 0:
+        return 0.0
+    spread = volatility * math.sqrt(_RUIN_DAYS)
+    shift = 0.5 * spread * spread
+    return _normal((_RUIN_LOG + shift) / spread) + _normal((_RUIN_LOG - shift) / spread) / _RUIN
+
+
+def _normal(z: float) -> float:
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
 @kernel

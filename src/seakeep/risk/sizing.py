@@ -76,7 +76,7 @@ def portfolio_weights(drift: Float64, covariance: Float64, n: int, sizing: Sizin
     Raises: NotEnoughHistory unless n > k + 4; DataError if the covariance is not positive definite.
 
     .. [1] Kan and Zhou, "Optimal portfolio choice with parameter uncertainty", Journal of Financial and Quantitative
-       Analysis 42 (2007), section III.
+       Analysis 42 (2007).
     """
     from scipy.optimize import nnls
 

@@ -4,6 +4,7 @@ An alpha is asked at every bar. It answers with a `Reading`, or with a `Silence`
 fades by half after each `half_life_ms` since what it rests on became known (`signals.decayed`).
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, dataclass_transform
@@ -12,6 +13,7 @@ import msgspec
 import numpy as np
 
 from seakeep.core.beliefs import Regime, Sentiment
+from seakeep.core.errors import ConfigError
 from seakeep.core.market import Float64, OrderBook
 from seakeep.core.registry import Registry
 
@@ -59,16 +61,23 @@ class Scene:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Alpha(ABC):
-    """A source of alpha: annotated class attributes are its keyword parameters; `group` is what it is weighed under."""
+    """A source of alpha: annotated class attributes are its keyword parameters, all of them above 0.
+
+    `group` is what it is weighed under.
+    """
 
     group: ClassVar[str]
-    regimes: ClassVar[bool] = False
-    """Whether it reads the regime."""
-
     half_life_ms: int = 0
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 < value < math.inf:
+                raise ConfigError(f"{type(self).__name__}.{name} must be a number above 0", value=value)
+        if self.bars > _MOST_BARS:
+            raise ConfigError(f"{type(self).__name__} looks back on too many bars", value=self.bars)
 
     @property
     @abstractmethod
@@ -79,6 +88,8 @@ class Alpha(ABC):
     def read(self, scene: Scene) -> Reading | Silence:
         """Its opinion of the scene, or why it has none."""
 
+
+_MOST_BARS = 10_000
 
 SIGNALS: Registry[type[Alpha]] = Registry("signal")
 
@@ -99,7 +110,7 @@ def stretch(returns: Float64) -> float | None:
 
 
 def standing(regime: Regime | None) -> str:
-    """Why a regime says nothing; "" if it does."""
+    """Why a regime says nothing about direction; "" if it does."""
     if regime is None:
-        return "no regime model"
-    return "the regime is unknown" if regime.label == "unknown" else ""
+        return "no regime has been told"
+    return "" if regime.label in ("bull", "bear") else f"the regime is {regime.label}"

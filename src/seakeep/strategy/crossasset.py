@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from seakeep.core.errors import ConfigError
 from seakeep.core.market import Float64
 from seakeep.core.units import HOUR_MS
 from seakeep.strategy.alphas import SIGNALS, Alpha, Reading, Scene, Silence, clipped
@@ -32,6 +33,11 @@ class CorrelationBreakdown(Alpha):
     full: float = 3.0
     least: float = 0.3
     half_life_ms: int = 12 * HOUR_MS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window < 3:
+            raise ConfigError("correlation_breakdown.window must be 3 or more bars", value=self.window)
 
     @property
     def bars(self) -> int:

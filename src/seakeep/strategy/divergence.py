@@ -19,7 +19,6 @@ class RegimeMispricing(Alpha):
     """
 
     group: ClassVar[str] = "ml"
-    regimes: ClassVar[bool] = True
 
     window: int = 48
     full: float = 2.0
@@ -31,7 +30,7 @@ class RegimeMispricing(Alpha):
         return self.window
 
     def read(self, scene: Scene) -> Reading | Silence:
-        """Silent without a regime, or where it is unknown."""
+        """Silent without a regime, or where it is not one of direction."""
         reason, returns = standing(scene.regime), scene.own(self.window)
         if reason or scene.regime is None:
             return Silence(reason)

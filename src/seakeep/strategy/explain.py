@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from seakeep.core.beliefs import Regime, Sentiment
+from seakeep.core.beliefs import Sentiment
 from seakeep.core.units import iso
 from seakeep.core.verdicts import Decision, Outcome, RiskVerdict
 
 __all__ = [
+    "USUAL",
     "Explanation",
     "FactorWeights",
     "Part",
@@ -27,9 +28,13 @@ __all__ = [
 ]
 
 
+USUAL = "usual"
+"""Name of the part that is there whatever the moment is."""
+
+
 class Part(msgspec.Struct, frozen=True):
     """What one input of a voice added to the score: its value, its contribution, and the standard error of that (0:
-    exact). The part named "usual" is what the voice says when it knows nothing of the moment."""
+    exact). The part `USUAL` is what the voice says when it knows nothing of the moment."""
 
     name: str
     group: str
@@ -187,13 +192,11 @@ def trading_signal(
     decision: Decision | None = None,
     verdict: RiskVerdict | None = None,
     sentiment: Sentiment | None = None,
-    regime: Regime | None = None,
 ) -> TradingSignal:
     """The record of a signal; without a decision it is HOLD."""
     said, keys = sentences(reasons), _keys(reasons)
     leader = max(reasons.voices, key=lambda v: abs(v.contribution), default=None)
     social = _social(sentiment)
-    known = strategy if regime is None else msgspec.structs.replace(strategy, market_regime=regime.label)
     return TradingSignal(
         decision=_word(decision),
         confidence=reasons.confidence,
@@ -205,7 +208,7 @@ def trading_signal(
         symbol=reasons.symbol,
         model_version=None if leader is None else leader.source,
         model_id=None if decision is None else decision.id,
-        selected_strategy=known,
+        selected_strategy=strategy,
         explanation=Explanation(
             summary=said[0],
             technical_factors=" ".join(said[1:]),
@@ -236,7 +239,7 @@ def _by_input(reasons: Reasons, social: bool | None = None) -> dict[str, float]:
     sums: dict[str, float] = {}
     for voice in reasons.voices:
         for part in voice.parts or (Part(voice.source, voice.group, None, voice.contribution),):
-            if part.name != "usual" and social in (None, part.group in ("social", "sentiment")):
+            if part.name != USUAL and social in (None, part.group in ("social", "sentiment")):
                 sums[part.name] = sums.get(part.name, 0.0) + abs(part.contribution)
     return sums
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from seakeep.core.errors import ConfigError
 from seakeep.core.market import Float64
 from seakeep.core.units import DAY_MS
 from seakeep.strategy.alphas import SIGNALS, Alpha, Reading, Scene, Silence, clipped, stretch
@@ -50,6 +51,11 @@ class MomentumPersistence(Alpha):
     full: float = 2.0
     half_life_ms: int = 5 * DAY_MS
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 2 <= self.lag <= self.window // 2:
+            raise ConfigError("momentum_persistence.lag must be from 2 to half the window", value=self.lag)
+
     @property
     def bars(self) -> int:
         """The window."""
@@ -84,6 +90,12 @@ class MeanReversion(Alpha):
     extreme: float = 1.5
     full: float = 3.0
     half_life_ms: int = 10 * DAY_MS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.extreme < self.full and self.burst <= self.window):
+            remedy = "full must exceed extreme, and window burst"
+            raise ConfigError("mean_reversion cannot tell an extreme", value=self.extreme, remedy=remedy)
 
     @property
     def bars(self) -> int:

@@ -142,4 +142,4 @@ class Learner:
             for voice, value in paid.items():
                 total[self._row[voice]] += value
                 count[self._row[voice]] += 1
-        return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+        return np.asarray(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0))

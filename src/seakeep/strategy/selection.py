@@ -103,14 +103,18 @@ class Record:
     peak: float = 1.0
     drawdown: float = 0.0
 
-    def bar(self, made: float, regime: str, *, wild: bool) -> None:
-        """One bar's return on paper, in the regime and volatility it began in."""
+    def bar(self, made: float) -> None:
+        """One bar's return on paper, over all markets."""
         self.all.add(made)
-        self.by_regime.setdefault(regime, _Tally()).add(made)
-        self.by_volatility.setdefault(wild, _Tally()).add(made)
         self.equity *= max(0.0, 1.0 + made)
         self.peak = max(self.peak, self.equity)
         self.drawdown = max(self.drawdown, 1.0 - self.equity / self.peak)
+
+    def moment(self, made: float, regime: str, wild: bool | None) -> None:
+        """The same bar in one market, in the regime and the volatility it began in."""
+        self.by_regime.setdefault(regime, _Tally()).add(made)
+        if wild is not None:
+            self.by_volatility.setdefault(wild, _Tally()).add(made)
 
     def trade(self, made: float, opened: int) -> None:
         """A finished trade: what it made, and when it was opened."""
@@ -158,7 +162,7 @@ def rate(record: Record, leaning: float | None, moment: Moment, profile: str, ba
 def _parts(
     record: Record, leaning: float | None, moment: Moment, profile: str, bars_per_year: float
 ) -> list[tuple[str, float]]:
-    found = []
+    found: list[tuple[str, float]] = []
     here = record.by_regime.get(moment.regime)
     if here is not None and moment.regime != "unknown":
         found.append(("regime", _share(0.5 + 0.5 * here.sharpe(bars_per_year) / _GOOD_SHARPE)))
@@ -196,6 +200,7 @@ class Selection:
         self.active = next(iter(self.records))
         self.since: int | None = None
         self.why = "the first of the members"
+        self.switches: list[tuple[int, str]] = []
 
     def review(self, leanings: Mapping[str, float | None], moment: Moment) -> bool:
         """Rate every member and switch where one has earned it; whether it did. `leanings` are the members' scores."""
@@ -216,4 +221,5 @@ class Selection:
         parts = ", ".join(f"{name} {value:.2f}" for name, value in now.parts)
         self.why = f"{best} rated {now.total:.2f} took over from {self.active} at {then.total:.2f} ({parts})"
         self.active, self.since = best, moment.ts
+        self.switches.append((moment.ts, self.why))
         return True

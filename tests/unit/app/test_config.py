@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,19 +31,23 @@ def test_init_writes_a_file_that_changes_nothing_until_a_line_is_uncommented(tmp
     assert set(load(path, {}, {}).provenance.values()) == {"default"}
 
 
+UNSET: Any = {"experts": True, "run": {"timerange"}, "ledger": {"url"}, "regime": {"model"}}
+"""What has no default to state."""
+
+
 def test_every_commented_default_is_the_default(tmp_path: Path) -> None:
     path = tmp_path / "all.toml"
     path.write_text(re.sub(r"(?m)^#(?=[a-z\[])", "", config.config_text()), "utf-8")
     loaded, plain = load(path, {}, {}), load(None, {}, {})
     assert loaded.settings.experts == {"ma": {}}
-    changes = {"run.timerange": None, "ledger.url": None}
+    changes = {"run.timerange": None, "ledger.url": None, "regime.model": None}
     for key, value in changes.items():
         section, name = key.split(".")
         assert getattr(getattr(plain.settings, section), name) is value
     stated = {key for key, source in loaded.provenance.items() if source != "default"}
     assert stated == (set(plain.provenance) - {"experts"}) | {"experts.ma"}
-    same = loaded.settings.model_dump(exclude={"experts": True, "run": {"timerange"}, "ledger": {"url"}})
-    assert same == plain.settings.model_dump(exclude={"experts": True, "run": {"timerange"}, "ledger": {"url"}})
+    same = loaded.settings.model_dump(exclude=UNSET)
+    assert same == plain.settings.model_dump(exclude=UNSET)
 
 
 def test_init_refuses_to_overwrite_and_leaves_what_is_there(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from seakeep.core.market import Float64
 from seakeep.models import EXPERTS
 from seakeep.models.classical import MovingAverageExpert, RsiExpert, VolatilityExpert
 
+CLASSICAL = ("ma", "rsi", "volatility")
+
 
 def rsi_frame(x: Float64) -> FeatureFrame:
     """A frame whose standardised RSI is x."""
@@ -59,14 +61,14 @@ def test_the_volatility_expert_scales_with_the_market_and_has_no_direction() -> 
     assert std == pytest.approx(7.0 * level[10], rel=0.05)
 
 
-@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("name", CLASSICAL)
 def test_an_expert_that_has_not_learnt_does_not_speak(name: str) -> None:
     expert = EXPERTS[name]()
     with pytest.raises(NotFitted):
         expert.predict(FeatureFrame("A/B", np.arange(1), expert.features, np.ones((1, len(expert.features)))))
 
 
-@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("name", CLASSICAL)
 def test_too_little_history_is_said_with_the_need(name: str) -> None:
     expert = EXPERTS[name]()
     values = np.full((100, len(expert.features)), np.nan)

@@ -7,13 +7,14 @@ from threadpoolctl import threadpool_limits
 
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError, ModelError, NotEnoughHistory
+from seakeep.core.market import Float64
 from seakeep.models import EXPERTS
 from seakeep.models.calibration import fit_calibration
 from seakeep.models.folding import label_ms, out_of_fold, purged_folds
 from seakeep.models.forest import BoostingExpert
 from seakeep.models.ml import LearningExpert
 from seakeep.models.skill import measure
-from tests.unit.models.planted import HOUR, KEPT, SMALL, WITHOUT, rows, small
+from tests.unit.models.planted import FEATURES, HOUR, KEPT, SMALL, WITHOUT, rows, small
 
 KINDS = sorted(SMALL)
 
@@ -22,20 +23,19 @@ def made(name: str, **params: object) -> LearningExpert:
     return small(EXPERTS[name], name, **params)  # type: ignore[arg-type]
 
 
+def grid(v: float, x: Float64) -> FeatureFrame:
+    """Rows of volatility `v` whose first input is x, the others in the middle."""
+    values = np.column_stack([np.full(len(x), v), 50 + 50 * x, np.full(len(x), 50.0), np.zeros(len(x))])
+    return FeatureFrame("A/B", np.arange(len(x)), FEATURES, values)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_a_planted_signal_is_found_and_its_size_is_right(name: str) -> None:
     frame, y = rows(2_500, 0.6, 1)
     expert = made(name, rows=600 if name == "svm" else 2_500).fit(frame, y, 1)
     assert expert.confidence > 0.95
     x = np.linspace(-1, 1, 400)
-    calm, wild = (
-        expert.predict(
-            FeatureFrame(
-                "A/B", np.arange(400), frame.names, np.column_stack([v + 0 * x, 50 + 50 * x, 50 + 0 * x, 0 * x])
-            )
-        )
-        for v in (0.01, 0.02)
-    )
+    calm, wild = (expert.predict(grid(v, x)) for v in (0.01, 0.02))
     truth = 0.01 * 0.6 * np.sign(x) * x**2
     slope = float(calm[:, 0] @ truth / (calm[:, 0] @ calm[:, 0]))
     assert np.corrcoef(calm[:, 0], truth)[0, 1] > 0.8
@@ -184,3 +184,13 @@ def test_what_tuning_may_try_is_allowed(name: str) -> None:
     for key, limits in kind.space.items():
         whole = isinstance(getattr(kind, key), int)
         assert [kind(**{key: int(x) if whole else x}) for x in (limits.low, limits.high)]
+
+
+def test_a_function_that_ranks_well_but_loses_is_silent() -> None:
+    frame, _ = rows(1_500, 0.0, 13)
+    x = frame["rsi:14"] / 50 - 1
+    # It rises seven times of ten where x is high, yet a fall is three times a rise: the rank pays, the mean does not.
+    up = np.random.default_rng(14).random(len(x)) < np.where(x > 0, 0.7, 0.3)
+    skewed = np.where(x > 0, np.where(up, 0.01, -0.03), np.where(up, 0.03, -0.01))
+    expert = made("boosting").fit(frame, skewed, 1)
+    assert (expert.confidence, expert.scale) == (0.0, 0.0)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,38 +13,42 @@ from seakeep.features.checks import lookback_law, prefix_law, shape_law
 from seakeep.models import EXPERTS
 from seakeep.models.folding import part_of
 from seakeep.models.networks import KINDS
-from seakeep.models.neural import (
-    DeepEnsembleExpert,
-    DeepParams,
-    LstmExpert,
-    NetworkExpert,
-    deep_experts,
-    missing,
-    trainable,
-)
+from seakeep.models.neural import DeepParams, LstmExpert, NetworkExpert, deep_experts, missing, trainable
 from tests.unit.models.sequenceworld import TINY, pooled, rows
 
 
+class Pair(NetworkExpert):
+    """A mixture of two networks, quick to fit."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("gru", "transformer")
+
+
 @pytest.fixture(scope="module")
-def ensemble() -> NetworkExpert:
-    """All six networks, fitted on two symbols with a planted sequence."""
+def pair() -> NetworkExpert:
+    """Fitted on two symbols with a planted sequence."""
     frame, y = pooled(1_500, 1, signal=1.0)
-    return DeepEnsembleExpert(**TINY).fit(frame, y, 5)
+    return Pair(**TINY).fit(frame, y, 5)
 
 
-def test_a_planted_sequence_is_found_by_every_network(ensemble: NetworkExpert) -> None:
+def test_a_planted_sequence_is_found_and_its_noise_is_measured(pair: NetworkExpert) -> None:
     frame, y, truth = rows(1_500, 9, signal=1.0)
-    state = ensemble.state()
-    for kind, weights, stretch in zip(KINDS, ensemble._networks, state["stretches_"], strict=True):
-        flat = np.concatenate([part.ravel() for part in weights])
-        alone = EXPERTS[kind](**TINY)
-        alone.restore({**state, "weights_": flat, "stretches_": np.array([stretch])})
-        mean = alone.predict(frame)[10:, 0]
-        assert np.corrcoef(mean, truth[10:])[0, 1] > 0.8, kind
-    mean, std = ensemble.predict(frame)[10:].T
+    mean, std = pair.predict(frame)[10:].T
     assert np.corrcoef(mean, truth[10:])[0, 1] > 0.9
-    assert ensemble.confidence > 0.9
+    assert pair.confidence > 0.9
+    assert pair.scale == pytest.approx(0.01, rel=0.2)
     assert np.mean(np.abs(y[10:] - mean) < std) == pytest.approx(0.6827, abs=0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*KINDS, "deep_ensemble"])
+def test_a_planted_sequence_is_found_by_every_network(name: str) -> None:
+    frame, y = pooled(1_500, 1, signal=1.0)
+    expert = EXPERTS[name](**TINY).fit(frame, y, 5)
+    late, _, truth = rows(1_500, 9, signal=1.0)
+    assert np.corrcoef(expert.predict(late)[10:, 0], truth[10:])[0, 1] > 0.8
+    assert expert.confidence > 0.9
+    again = EXPERTS[name](**TINY).fit(frame, y, 5)
+    assert again.predict(late).tobytes() == expert.predict(late).tobytes()
 
 
 def test_in_noise_there_is_no_confidence() -> None:
@@ -51,7 +56,7 @@ def test_in_noise_there_is_no_confidence() -> None:
     for seed in range(12):
         frame, y, _ = rows(1_200, 100 + seed)
         found.append(LstmExpert(**TINY | {"epochs": 3}).fit(frame, y, seed).confidence)
-    assert np.mean(found) < 0.25
+    assert np.mean(found) < 0.2
     assert np.median(found) == 0.0
 
 
@@ -63,47 +68,47 @@ def test_same_seed_same_bits_and_another_seed_others() -> None:
 
 
 def test_a_restored_expert_says_the_same_bits_without_keras(
-    ensemble: NetworkExpert, monkeypatch: pytest.MonkeyPatch
+    pair: NetworkExpert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame, y, _ = rows(300, 4)
     monkeypatch.setitem(sys.modules, "keras", None)
-    again = DeepEnsembleExpert(**TINY).restore(ensemble.state())
-    assert again.predict(frame).tobytes() == ensemble.predict(frame).tobytes()
-    assert (again.confidence, again.scale) == (ensemble.confidence, ensemble.scale)
+    again = Pair(**TINY).restore(pair.state())
+    assert again.predict(frame).tobytes() == pair.predict(frame).tobytes()
+    assert (again.confidence, again.scale) == (pair.confidence, pair.scale)
     with pytest.raises(ConfigError, match=r"pip install 'seakeep\[deep\]'"):
         again.fit(frame, y, 1)
 
 
-def test_the_laws_hold(ensemble: NetworkExpert) -> None:
+def test_the_laws_hold(pair: NetworkExpert) -> None:
     frame, _, _ = rows(120, 5)
 
     def over(start: int, stop: int) -> Float64:
-        return ensemble.predict(part_of(frame, np.arange(start, stop)))
+        return pair.predict(part_of(frame, np.arange(start, stop)))
 
     cuts = (7, 40, 119)
-    assert prefix_law("deep_ensemble", over, 120, cuts) == []
-    assert lookback_law("deep_ensemble", over, 120, ensemble.lookback, cuts) == []
-    assert shape_law("deep_ensemble", over, 120, ensemble.lookback) == []
+    assert prefix_law("pair", over, 120, cuts) == []
+    assert lookback_law("pair", over, 120, pair.lookback, cuts) == []
+    assert shape_law("pair", over, 120, pair.lookback) == []
 
 
-def test_holes_other_symbols_and_standstill_abstain(ensemble: NetworkExpert) -> None:
+def test_holes_other_symbols_and_standstill_abstain(pair: NetworkExpert) -> None:
     frame, _ = pooled(40, 6)
     values = frame.values.copy()
     values[20, 3] = np.nan
     values[60, 2] = 0.0
-    said = ensemble.predict(type(frame)(frame.symbol, frame.ts, frame.names, values))[:, 0]
+    said = pair.predict(type(frame)(frame.symbol, frame.ts, frame.names, values))[:, 0]
     silent = {*range(5), *range(20, 26), *range(40, 45), *range(60, 66)}
     assert set(np.flatnonzero(np.isnan(said)).tolist()) == silent
     late = part_of(frame, np.r_[0:20, 22:40])
-    assert np.isnan(ensemble.predict(late)[20:25, 0]).all()
+    assert np.isnan(pair.predict(late)[20:25, 0]).all()
 
 
-def test_what_is_said_scales_with_the_market(ensemble: NetworkExpert) -> None:
+def test_what_is_said_scales_with_the_market(pair: NetworkExpert) -> None:
     frame, _, _ = rows(50, 7)
     tenfold = frame.values.copy()
     tenfold[:, :3] *= 10
-    said = ensemble.predict(type(frame)(frame.symbol, frame.ts, frame.names, tenfold))
-    np.testing.assert_allclose(said, 10 * ensemble.predict(frame), rtol=1e-9)
+    said = pair.predict(type(frame)(frame.symbol, frame.ts, frame.names, tenfold))
+    np.testing.assert_allclose(said, 10 * pair.predict(frame), rtol=1e-9)
 
 
 def test_rows_after_the_part_it_learnt_on_do_not_move_the_scaler() -> None:
@@ -117,8 +122,8 @@ def test_rows_after_the_part_it_learnt_on_do_not_move_the_scaler() -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "nan", "unknown"])
-def test_a_damaged_state_is_refused(ensemble: NetworkExpert, damage: str) -> None:
-    state = dict(ensemble.state())
+def test_a_damaged_state_is_refused(pair: NetworkExpert, damage: str) -> None:
+    state = dict(pair.state())
     if damage == "missing":
         del state["centre_"]
     elif damage == "unknown":
@@ -127,7 +132,7 @@ def test_a_damaged_state_is_refused(ensemble: NetworkExpert, damage: str) -> Non
         weights = np.array(state["weights_"])
         state["weights_"] = weights[:-1] if damage == "short" else np.where(weights > 0, np.nan, weights)
     with pytest.raises(ValueError, match=r"has learnt|must be finite"):
-        DeepEnsembleExpert(**TINY).restore(state)
+        Pair(**TINY).restore(state)
 
 
 def test_before_it_is_fitted_or_with_little_it_says_so() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from seakeep.risk.case import History
 from seakeep.risk.limits import Limits
 from seakeep.risk.liquidity import hourly_volume
-from seakeep.risk.measures import Tail, correlated, correlations, measure, tail_of, worst_days
+from seakeep.risk.measures import Tail, correlated, correlations, measure, ruin_chance, tail_of, worst_days
+from seakeep.stats.passage import loss_probability
 from seakeep.stats.quantiles import empirical_tail, split_rank
 
 HOUR = 3_600_000
@@ -81,3 +82,10 @@ def test_correlated_exposure_adds_with_the_sign_of_the_correlation() -> None:
 def test_an_hours_volume_is_averaged_from_longer_bars_and_never_scaled_up() -> None:
     assert hourly_volume(48.0, 24 * HOUR) == 2.0
     assert hourly_volume(5.0, HOUR // 12) == 5.0
+
+
+@pytest.mark.parametrize("volatility", [1e-4, 0.01, 0.03, 0.08, 0.5])
+def test_the_chance_of_ruin_is_the_first_passage_law_without_an_expected_return(volatility: float) -> None:
+    expected = loss_probability(0.5, -0.5 * volatility**2, volatility, 90)
+    assert ruin_chance(volatility) == pytest.approx(expected, rel=1e-9, abs=1e-15)
+    assert ruin_chance(0.0) == 0.0

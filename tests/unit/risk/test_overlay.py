@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from seakeep.core.beliefs import Sentiment
 from seakeep.risk.overlay import Adjustment, OverlayParams, adjust, faded, quality
 
-ON = OverlayParams(enabled=True)
+ON = OverlayParams(enabled=True, volatility=0.0)
+LOUD = OverlayParams(enabled=True)
 HOUR = 3_600_000
 
 
@@ -28,6 +29,17 @@ def test_a_bearish_tone_helps_a_short_as_much_as_it_hurts_a_long() -> None:
     assert (long.size, short.size) == pytest.approx((0.88, 1.12))
     assert long.stop == short.stop == pytest.approx(0.92)
     assert (long.correlation, short.correlation) == pytest.approx((0.9, 1.0))
+
+
+@pytest.mark.parametrize("score", [0.9, 0.5, 0.1])
+@pytest.mark.parametrize(("volume", "factor"), [(10_000, 1.0225), (20_000, 1.045), (1e9, 1.045)])
+def test_a_loud_crowd_makes_the_market_more_volatile_whatever_it_says(
+    score: float, volume: float, factor: float
+) -> None:
+    # The original: 0.15 * (0.7 * reactions + 0.3 * min(1, volume / 20000)), without the reactions.
+    loud, plain = (adjust(tone(score, volume=volume), 0.1, 0, params) for params in (LOUD, ON))
+    assert (loud.volatility, loud.size) == pytest.approx((factor, plain.size / factor))
+    assert (loud.stop, loud.take_profit, loud.correlation) == (plain.stop, plain.take_profit, plain.correlation)
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seakeep.core.account import Portfolio, Position
+from seakeep.core.account import Position
 from seakeep.core.errors import InvalidOrder
 from seakeep.core.orders import Order, OrderType, Side
-from seakeep.risk.seal import Nonces, Terms, book_hash, open_sealed, seal
+from seakeep.risk.seal import BookView, Terms, open_sealed, seal
 
 KEY = bytes(range(32))
-BOOK = book_hash(Portfolio(quote="U", cash={"U": Decimal(5)}))
+BOOK = BookView("r", (Position(symbol="A/U", qty=Decimal(5)),), (), "NORMAL").digest
 TERMS = Terms(BOOK, "v1", 1000, "n1")
+
+
+class Remembered(set[object]):
+    """What was used, while the test lasts."""
+
+    def use(self, nonce: str, expires_ts: int, now: int) -> bool:
+        new = nonce not in self
+        self.add(nonce)
+        return new
 
 
 def order(qty: str = "1.5") -> Order:
@@ -25,9 +34,9 @@ def order(qty: str = "1.5") -> Order:
 
 
 def opened(
-    token: bytes, *, now: int = 999, book: str = BOOK, limits: str = "v1", nonces: Nonces | None = None
+    token: bytes, *, now: int = 999, book: str = BOOK, limits: str = "v1", spent: Remembered | None = None
 ) -> Order:
-    return open_sealed(token, KEY, now=now, book=book, limits=limits, nonces=nonces or Nonces())
+    return open_sealed(token, KEY, now=now, book=book, limits=limits, spent=Remembered() if spent is None else spent)
 
 
 @given(st.decimals("0.00000001", "1e12", allow_nan=False, places=8), st.text(min_size=1, max_size=20))
@@ -60,31 +69,26 @@ def test_what_has_gone_stale_does_not_open(changes: dict[str, object], said: str
 
 
 def test_a_seal_opens_once_and_a_refusal_uses_nothing_up() -> None:
-    token, nonces = seal(order(), TERMS, KEY), Nonces()
+    token, spent = seal(order(), TERMS, KEY), Remembered()
     with pytest.raises(InvalidOrder, match="book"):
-        opened(token, book="other", nonces=nonces)
-    opened(token, nonces=nonces)
+        opened(token, book="other", spent=spent)
+    opened(token, spent=spent)
     with pytest.raises(InvalidOrder, match="used before"):
-        opened(token, nonces=nonces)
+        opened(token, spent=spent)
 
 
 def test_another_key_does_not_open_and_a_short_one_is_no_key() -> None:
     with pytest.raises(InvalidOrder, match="does not fit"):
-        open_sealed(seal(order(), TERMS, bytes(32)), KEY, now=0, book=BOOK, limits="v1", nonces=Nonces())
+        open_sealed(seal(order(), TERMS, bytes(32)), KEY, now=0, book=BOOK, limits="v1", spent=Remembered())
     with pytest.raises(ValueError, match="32 bytes"):
         seal(order(), TERMS, b"short")
 
 
-def test_nonces_are_forgotten_only_when_they_have_expired() -> None:
-    nonces = Nonces()
-    assert all(nonces.use(str(i), i + 10, i) for i in range(20_000))
-    assert nonces.count < 2_500
-    assert not nonces.use("19999", 20_009, 20_000)
-
-
-def test_the_hash_of_a_book_does_not_depend_on_the_order_it_is_kept_in() -> None:
+def test_the_digest_of_a_book_is_that_of_its_state_and_not_of_its_order() -> None:
     a, b = Position(symbol="A/U", qty=Decimal(1)), Position(symbol="B/U", qty=Decimal(2))
-    one = Portfolio(quote="U", cash={"U": Decimal(1), "A": Decimal(2)}, positions={"A/U": a, "B/U": b})
-    two = Portfolio(quote="U", cash={"A": Decimal(2), "U": Decimal(1)}, positions={"B/U": b, "A/U": a})
-    more = msgspec.structs.replace(one, cash={"U": Decimal(1), "A": Decimal("2.1")})
-    assert book_hash(one) == book_hash(two) != book_hash(more)
+    one = BookView("r", (a, b), (order(),), "NORMAL", ("x", "y"))
+    assert one.digest == BookView("r", (b, a), (order(),), "NORMAL", ("y", "x")).digest
+    changed: list[dict[str, object]] = [
+        {"run_id": "s"}, {"positions": (a,)}, {"orders": ()}, {"standing": "HALTED"}, {"carried_out": ("x",)},
+    ]  # fmt: skip
+    assert len({msgspec.structs.replace(one, **change).digest for change in changed} | {one.digest}) == 6

@@ -1,4 +1,4 @@
-"""A person's word to a run: pause, resume, reduce, flatten, halt, reset-breaker, status, limits."""
+"""A person's word to a run: pause, resume, reduce, flatten, halt, reset-breaker, write-off, status, limits."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seakeep.app.controls import Order, Standing
     from seakeep.ledger.journal import Ledger
 
-__all__ = ["limits_confirm", "limits_set", "limits_show", "register", "status"]
+__all__ = ["limits_confirm", "limits_set", "limits_show", "register", "status", "write_off"]
 
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept in the journal.")]
 RunId = Annotated[str, typer.Option("--run", help="A run of `seakeep ledger runs`; the newest if left out.")]
@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     for action, says in _WORDS.items():
         app.command(action, help=says)(_command(action))
+    app.command("write-off")(write_off)
     app.command("status")(status)
     family = typer.Typer(help="The limits of a run: what they are, and other ones.", no_args_is_help=True)
     family.command("show")(limits_show)
@@ -64,6 +65,22 @@ def _command(action: str) -> "Callable[..., None]":
         _send(Order(action=action, reason=reason), run, wait, _at(userdir, database_url), as_json=as_json)
 
     return command
+
+
+def write_off(
+    symbol: Annotated[str, typer.Argument(help="What is held and has no price any more: LUNA/USDT.")],
+    reason: Reason,
+    run: RunId = "",
+    wait: Wait = 0.0,
+    userdir: UserDir = _HOME,
+    database_url: DatabaseUrl = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Count what is held of a silent market as worth nothing, so that the breaker sees again."""
+    from seakeep.app.controls import Order
+
+    asked = Order(action="write-off", reason=reason, symbol=symbol)
+    _send(asked, run, wait, _at(userdir, database_url), as_json=as_json)
 
 
 def status(

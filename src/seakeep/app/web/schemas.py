@@ -19,12 +19,15 @@ __all__ = [
     "LoginRequest",
     "Metrics",
     "OrderCheck",
+    "OrderSlip",
     "Pass",
     "PositionRow",
     "Positions",
     "ProblemModel",
     "Reason",
     "Receipt",
+    "Redeemed",
+    "Redemption",
     "RunRow",
     "Verdict",
 ]
@@ -186,6 +189,19 @@ class Verdict(BaseModel):
     take_profit: float | None
 
 
+class OrderSlip(BaseModel):
+    """An order as a venue takes it; amounts as exact text, in lots and ticks."""
+
+    id: str
+    symbol: str
+    venue: str
+    side: Literal["BUY", "SELL"]
+    type: Literal["MARKET", "LIMIT"]
+    quantity: str
+    price: str | None
+    reduce_only: bool
+
+
 class Checked(BaseModel):
     """What the gate says to an order; nothing has been sent."""
 
@@ -198,15 +214,35 @@ class Checked(BaseModel):
     verdict: Verdict
     held: float = Field(description="weight now")
     asked: float = Field(description="weight the order leads to")
+    order: OrderSlip | None = Field(description="what may be sent for it; null with its reason in `order_reason`")
+    order_reason: str = ""
+    seal: str | None = Field(None, description="the approval of `order` for another process; redeemed once")
+    seal_expires: int | None = Field(None, description="UTC ms")
+    seal_reason: str = Field("", description="why an order is not sealed")
     run_id: str
     as_of: int
+
+
+class Redemption(_In):
+    """A sealed approval, by whoever is about to carry it out."""
+
+    seal: str = Field(min_length=1, max_length=60_000)
+    run_id: str | None = Field(None, max_length=100)
+
+
+class Redeemed(BaseModel):
+    """An order that is to be carried out now. It is given out this once."""
+
+    run_id: str
+    order: OrderSlip
 
 
 class Asked(_In):
     """An order of a person to a run."""
 
-    action: Literal["pause", "resume", "reduce", "flatten", "halt", "reset-breaker"]
+    action: Literal["pause", "resume", "reduce", "flatten", "halt", "reset-breaker", "write-off"]
     reason: Reason
+    symbol: Symbol | None = Field(None, description="what write-off is about")
     run_id: str | None = Field(None, max_length=100)
 
 

@@ -27,6 +27,7 @@ class WebSettings(Section):
     origins: tuple[str, ...] = Field((), description="web pages of other origins that may call the API (CORS)")
     open_read: bool = Field(True, description="whether reading needs no token while the host is this machine")
     session_minutes: int = Field(15, ge=1, le=1440, description="how long a person's login lasts")
+    seal_seconds: float = Field(30.0, ge=1, le=3600, description="how long a sealed approval can be redeemed")
     risks_body_bytes: int = Field(1_000_000, ge=1_000, le=50_000_000, description="largest body of /risks")
     body_bytes: int = Field(64_000, ge=1_000, le=10_000_000, description="largest body of the API")
     body_depth: int = Field(32, ge=4, le=500, description="deepest nesting of a body")

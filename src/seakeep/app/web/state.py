@@ -1,7 +1,7 @@
 """What every route needs: the ledger, the accounts in it, who may do what, and the log of requests."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +18,7 @@ from seakeep.app.web.desks import Desks
 from seakeep.app.web.identity import Identity
 from seakeep.app.web.metrics import Metrics
 from seakeep.app.web.problems import Fault, Problem
+from seakeep.app.web.sealing import Sealing
 from seakeep.app.web.settings import WebSettings
 from seakeep.app.web.tokens import Caller, Scope, now_ms
 from seakeep.core.registry import nearest
@@ -40,14 +41,18 @@ class State:
     identity: Identity
     accounts: Accounts
     desks: Desks
+    sealing: Sealing
     books: dict[str, RuleBook] = field(default_factory=dict)
     edge_metrics: Metrics = field(default_factory=Metrics)
 
     @classmethod
-    def open(cls, settings: Settings, web: WebSettings, identity: Identity, userdir: Path) -> "State":
+    def open(
+        cls, settings: Settings, web: WebSettings, identity: Identity, userdir: Path, env: Mapping[str, str]
+    ) -> "State":
         """Open the ledger, and make it if there is none. Raises: LedgerError, ConfigError."""
+        sealing = Sealing(userdir, env, web.seal_seconds)
         ledger = Ledger.open(ledger_location(settings, userdir))
-        return cls(userdir, settings, web, identity, Accounts(ledger), Desks(userdir))
+        return cls(userdir, settings, web, identity, Accounts(ledger), Desks(userdir), sealing)
 
     @property
     def ledger(self) -> Ledger:

@@ -38,7 +38,7 @@ def edge_of(kind: Kind, web: WebSettings, userdir: Path, config: Path | None, lo
     from seakeep.app.web.state import State
 
     settings = load(config_path(userdir, config), os.environ, {}).settings
-    return api(State.open(settings, web, identity, userdir), log)
+    return api(State.open(settings, web, identity, userdir, os.environ), log)
 
 
 async def serve(edge: Edge, listener: socket.socket) -> None:

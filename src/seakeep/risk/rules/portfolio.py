@@ -10,6 +10,7 @@ from seakeep.core.market import Float64
 from seakeep.core.verdicts import Decision, RiskSnapshot, RuleHit
 from seakeep.risk.case import Candidate, Case, MarketFacts, reduces
 from seakeep.risk.rules.balance import fill
+from seakeep.risk.rules.book import Book
 from seakeep.risk.rules.findings import Fault, Finding, Judge
 from seakeep.risk.rules.vocabulary import PORTFOLIO, Row, Rows, Value
 
@@ -28,6 +29,11 @@ class PortfolioRules:
             remedy = f"it must begin with ;@facts {PORTFOLIO.name}"
             raise RuleBookError(f"{judge.book.file} is no book for the gate", value=judge.book.name, remedy=remedy)
         self._judge = judge
+
+    @property
+    def book(self) -> Book:
+        """The book that judges now."""
+        return self._judge.book
 
     @property
     def version(self) -> str:

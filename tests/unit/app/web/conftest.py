@@ -36,7 +36,7 @@ class Site:
 
     def __init__(self, home: Path, web: WebSettings, env: dict[str, str]) -> None:
         self.home, self.identity, self.log = home, Identity(web, home, env), Quiet()
-        self.state = State.open(SETTINGS, web, self.identity, home)
+        self.state = State.open(SETTINGS, web, self.identity, home, env)
         self.app = api(self.state, self.log)
 
     def bearer(self, scope: str, name: str = "bot") -> dict[str, str]:

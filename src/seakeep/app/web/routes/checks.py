@@ -11,10 +11,14 @@ from seakeep.app.cases import Wish, case_for
 from seakeep.app.places import bar_store
 from seakeep.app.rulebox import user_books
 from seakeep.app.web.figures import clean, number
-from seakeep.app.web.problems import Fault, Problem
-from seakeep.app.web.schemas import Checked, OrderCheck, Verdict
-from seakeep.app.web.state import Here, Reader, RunId, State
+from seakeep.app.web.problems import Fault, Problem, explain
+from seakeep.app.web.schemas import Checked, OrderCheck, OrderSlip, Redeemed, Redemption, Verdict
+from seakeep.app.web.slips import Slip, slip_of
+from seakeep.app.web.state import Here, Operator, Reader, RunId, State, Who, record
+from seakeep.app.web.tokens import now_ms
 from seakeep.backtest.riskfindings import plain
+from seakeep.core.errors import ConfigError, InvalidOrder
+from seakeep.core.orders import Order
 from seakeep.core.verdicts import Outcome, RiskVerdict
 from seakeep.execution.costs import CostParams, taker_price
 from seakeep.ledger.latest import latest_verdicts
@@ -49,10 +53,28 @@ def check_order(here: Here, caller: Reader, asked: OrderCheck) -> Checked:
         raise Problem(422, Fault("quantity", "exactly one of quantity and weight is needed", "value"))
     account = here.account(asked.run_id)
     key = ("check", *account.key, asked.model_dump_json())
-    return here.desks.once(key, lambda: _checked(here, asked))
+    checked, order = here.desks.once(key, lambda: _checked(here, asked))
+    if order is None:
+        return checked
+    sealed = here.sealing.issue(order, account, here.ledger, now_ms())
+    said = {"seal": sealed.text or None, "seal_expires": sealed.expires_ts or None, "seal_reason": sealed.reason}
+    return checked.model_copy(update=said)
 
 
-def _checked(here: State, asked: OrderCheck) -> Checked:
+@router.post("/redeem")
+def redeem(here: Here, caller: Operator, asked: Redemption, written: Who) -> Redeemed:
+    """The order under a seal, once, if book, breaker and limits are still those it was judged on."""
+    try:
+        account = here.account(asked.run_id)
+        order = here.sealing.redeem(asked.seal, account, here.ledger, now_ms())
+    except (InvalidOrder, ConfigError) as error:
+        record(here, written, 422)
+        raise explain(error, "seal") from None
+    record(here, written, 200)
+    return Redeemed(run_id=account.run_id, order=_slip(order))
+
+
+def _checked(here: State, asked: OrderCheck) -> tuple[Checked, Order | None]:
     account = here.account(asked.run_id)
     sign = 1.0 if asked.side == "BUY" else -1.0
     wish = Wish(
@@ -70,13 +92,15 @@ def _checked(here: State, asked: OrderCheck) -> Checked:
     (verdict,) = review(case, book)
     flip = find(case, 0, book, verdict)
     answered = verdict if flip is None else msgspec.structs.replace(verdict, flip=flip.text)
-    return _answer(case, answered, _impact(case, here.settings.costs), account.run_id)
+    slip = slip_of(case, verdict, asked.price, account.run_id, here.ledger)
+    return _answer(case, answered, slip, _impact(case, here.settings.costs), account.run_id), slip.order
 
 
-def _answer(case: Case, verdict: RiskVerdict, impact: float | None, run_id: str) -> Checked:
+def _answer(case: Case, verdict: RiskVerdict, slip: Slip, impact: float | None, run_id: str) -> Checked:
     (candidate,) = case.candidates
-    spoken = [f"{hit.rule}: {hit.message} ({hit.value:.6g} against {hit.limit:.6g})" for hit in verdict.hits]
-    approved = verdict.outcome is Outcome.APPROVED
+    hits = verdict.hits if slip.hit is None else (*verdict.hits, slip.hit)
+    spoken = [f"{hit.rule}: {hit.message} ({hit.value:.6g} against {hit.limit:.6g})" for hit in hits]
+    approved = verdict.outcome is Outcome.APPROVED and slip.hit is None
     return Checked(
         order_id=verdict.decision_id,
         approved=approved,
@@ -87,8 +111,23 @@ def _answer(case: Case, verdict: RiskVerdict, impact: float | None, run_id: str)
         verdict=_whole(verdict),
         held=candidate.held,
         asked=candidate.decision.target,
+        order=None if slip.order is None else _slip(slip.order),
+        order_reason=slip.reason,
         run_id=run_id,
         as_of=case.ts,
+    )
+
+
+def _slip(order: Order) -> OrderSlip:
+    return OrderSlip(
+        id=order.id,
+        symbol=order.symbol,
+        venue=order.venue,
+        side=order.side.value,
+        type="MARKET" if order.price is None else "LIMIT",
+        quantity=f"{order.qty:f}",
+        price=None if order.price is None else f"{order.price:f}",
+        reduce_only=order.reduce_only,
     )
 
 

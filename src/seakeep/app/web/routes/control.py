@@ -22,8 +22,9 @@ def breaker(here: Here, caller: Reader, run_id: RunId = None) -> Breaker:
 
 @router.post("/breaker", status_code=202)
 def order(here: Here, caller: Operator, asked: Asked, written: Who) -> Receipt:
-    """Pause, resume, reduce, flatten, halt or reset; under one Idempotency-Key it counts once."""
-    return _post(here, asked.run_id, Order(action=asked.action, reason=asked.reason), written)
+    """Pause, resume, reduce, flatten, halt, reset, or write off; under one Idempotency-Key it counts once."""
+    word = Order(action=asked.action, reason=asked.reason, symbol=asked.symbol or "")
+    return _post(here, asked.run_id, word, written)
 
 
 @router.get("/limits")

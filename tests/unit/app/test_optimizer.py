@@ -1,0 +1,169 @@
+import json
+import os
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from seakeep.app import optimizer
+from seakeep.app.candidates import KNOBS, obstacles, ranking, with_params
+from seakeep.app.cli import app
+from seakeep.app.confirmation import first_difference, settings_text
+from seakeep.app.optimizer import Asked, optimize
+from seakeep.app.settings import load
+from seakeep.app.studies import trial_ledger
+from seakeep.app.studystore import open_study
+from seakeep.backtest.search import Space
+from seakeep.core.errors import ConfigError, NotEnoughHistory
+from seakeep.core.orders import Fill, Liquidity, Side
+from seakeep.data.store import ParquetStore
+from seakeep.data.synthetic import SyntheticParams, generate
+
+SPACE = {"fast": (4, 8, 12), "slow": (20, 30)}
+THOUSAND = tuple(i / 1000 for i in range(1, 1001))
+
+
+FILL = Fill(
+    id="1",
+    order_id="",
+    symbol="BTC/USDT",
+    ts=0,
+    side=Side.BUY,
+    price=Decimal(1),
+    qty=Decimal(1),
+    fee=Decimal(0),
+    fee_asset="USDT",
+    liquidity=Liquidity.TAKER,
+    mid=Decimal(1),
+)
+
+
+@pytest.fixture(scope="module")
+def market():
+    params = SyntheticParams(symbols=("BTC/USDT",), delisted=None, days=160, interval="4h", seed=3)
+    return generate(params).frames["BTC/USDT"]
+
+
+@pytest.fixture
+def userdir(tmp_path, market):
+    ParquetStore(tmp_path / "data").write(market)
+    return tmp_path
+
+
+def settings(**more):
+    options = {"run.symbols": "BTC/USDT", "run.interval": "4h", "strategy.name": "trend", "strategy.params.unit": 10}
+    return load(None, {}, {**options, "strategy.params.full": 2.0, **more}).settings
+
+
+def searched(folder, given, asked, by_driver=False):
+    """All of a search but the confirmation, which takes processes of its own."""
+    search = optimizer._Search(given, folder, asked, Space.of(asked.space), by_driver=by_driver)
+    search.estimate()
+    with open_study(folder / "studies", asked.study or search.name) as store:
+        store.agree(search.about)
+        search.run(store, None)
+    return search
+
+
+def test_the_command_ends_with_a_winner_that_kernel_and_driver_agree_on_and_everything_is_counted(userdir):
+    words = ["optimize", "--userdir", str(userdir), "--config", str(userdir / "own.toml"), "--study", "s", "--json"]
+    (userdir / "own.toml").write_text(settings_text(settings()))
+    done = CliRunner().invoke(app, [*words, "--space", "fast=4:12:4", "slow=20,30"], catch_exceptions=False)
+    told = json.loads(done.stdout)
+    assert told["confirmation"]["agrees"] is True
+    assert told["confirmation"]["kernel_equity"] == pytest.approx(told["confirmation"]["driver_equity"], abs=0.005)
+    assert told["confirmation"]["fills"] > 10
+    line = told["winner"]["sharpe_line"]
+    assert (told["engine"], told["candidates"], line["family"]) == ("kernel", 6, 6)
+    assert told["new_trials"] == 7
+    assert trial_ledger(userdir).search().trials in (7, 8)
+    assert line["trials"] <= trial_ledger(userdir).search().trials
+    assert np.array(told["map"]["values"]).shape == (2, 3)
+    folder = userdir / "studies" / "s"
+    page = (folder / "report.html").read_text()
+    assert "http" not in page.replace("http-equiv", "")
+    assert 'class="chart heat"' in page
+    assert json.loads((folder / "study.json").read_text())["study"] == "s"
+    assert searched(userdir, ranking(settings()), Asked(space=SPACE, study="s")).resumed == 6
+
+
+def test_a_killed_search_goes_on_and_ends_as_if_it_had_not_been(userdir, market, tmp_path_factory, monkeypatch):
+    asked = Asked(space={"fast": tuple(range(4, 14)), "slow": (20, 30, 40)}, method="tpe", trials=15, study="s")
+    monkeypatch.setattr(optimizer, "_BATCH", 1)
+    child = os.fork()
+    if not child:
+        done = []
+        optimize(settings(), userdir, asked, lambda _: done.append(1) or (len(done) == 9 and os.kill(os.getpid(), 9)))
+    assert os.waitpid(child, 0)[1] == 9
+    other = tmp_path_factory.mktemp("whole")
+    ParquetStore(other / "data").write(market)
+    resumed, whole = (searched(folder, ranking(settings()), asked) for folder in (userdir, other))
+    assert 5 <= resumed.resumed < len(whole.known)
+    assert whole.resumed == 0
+    assert resumed.known == whole.known
+
+
+@pytest.mark.parametrize(
+    ("space", "more", "said"),
+    [
+        ({}, {}, "the space is empty"),
+        ({"fats": (1, 2)}, {}, "no parameter 'fats'"),
+        ({"fast": ("x",)}, {}, "must be int"),
+        ({"stop_loss": (0.1, 7.0)}, {}, "stop_loss"),
+        (SPACE, {"study": "../x"}, "not a name of a study"),
+        (dict.fromkeys(("full", "take_profit", "weight"), THOUSAND), {}, "1,000,000,000 candidates"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_anything_is_stored(userdir, space, more, said):
+    with pytest.raises(ConfigError, match=said) as error:
+        optimize(settings(), userdir, Asked(space=space, **more))
+    assert said in str(error.value)
+    assert not (userdir / "studies").exists()
+
+
+def test_too_short_a_history_is_said(userdir):
+    with pytest.raises(NotEnoughHistory, match="fewer --folds"):
+        optimize(settings(), userdir, Asked(space=SPACE, folds=60))
+
+
+def test_what_the_kernel_cannot_do_is_named_and_the_driver_does_it(userdir):
+    odd = settings(**{"risk.stops.atr_multiple": 3.0})
+    assert obstacles(odd) == ("stops by true range",)
+    assert obstacles(settings()) == ()
+    found = searched(userdir, odd, Asked(space={"fast": (4, 8), "slow": (20,)}), by_driver=True)
+    assert found.counted == len(found.finished()) == 2
+
+
+def test_knobs_are_settings_and_the_parameters_of_a_strategy_come_first():
+    knobs = {"stop_loss": 0.05, "long": 0.7, "weight": 0.2, "fast": 9}
+    made = with_params(settings(), knobs)
+    assert (made.risk.stops.stop_loss, made.strategy.long, made.risk.sizing.fixed_weight) == (0.05, 0.7, 0.2)
+    assert made.strategy.params["fast"] == 9
+    assert set(knobs) - {"fast"} <= set(KNOBS)
+
+
+def test_the_terms_of_the_ranking_are_the_static_limits_and_the_worst_path():
+    terms = ranking(settings(**{"risk.limits.max_weight": 0.05, "broker.sim.path": "best"}))
+    assert (terms.risk.limits.max_weight, terms.risk.rule_book, terms.broker.sim.path) == (0.05, "none", "worst")
+    assert terms.risk.limits.max_daily_loss == 1.0
+
+
+def test_settings_written_to_a_file_are_read_back_the_same(tmp_path):
+    odd = settings(**{"costs.symbols": '{"BTC/USDT" = {half_spread_bps = 2.0}}', "risk.limits.max_weight": 0.07})
+    (tmp_path / "c.toml").write_text(settings_text(odd))
+    assert load(tmp_path / "c.toml", {}, {}).settings == odd
+
+
+def test_the_first_fill_that_differs_is_named(tmp_path):
+    def fill(ts, price):
+        return msgspec.structs.replace(FILL, ts=ts, price=Decimal(price))
+
+    rows = "1970-01-01T00:00:01Z,BTC/USDT,BUY,100,1\n1970-01-01T00:00:02Z,BTC/USDT,BUY,101,1\n"
+    (tmp_path / "fills.csv").write_text("ts,symbol,side,price,qty\n" + rows)
+    said = first_difference([fill(1000, "100.0"), fill(2000, "102")], tmp_path)
+    assert said.startswith("fill 2: the kernel says")
+    assert "102" in said
+    assert "101" in said
+    assert "only the driver has" in first_difference([fill(1000, "100")], tmp_path)
