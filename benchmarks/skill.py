@@ -180,12 +180,18 @@ def _asset_row(name: str, own: dict[str, float], symbols: list[str]) -> str:
 def _reading(found: list[tuple[str, Scorecard, dict[str, float]]]) -> list[str]:
     sure = [name for name, card, _ in found if card.skill.low > 0]
     mean, whole = ([name for name, card, _ in found if card.against[i].low > 0] for i in (0, 3))
+    right = [name for name, card, _ in found if card.accuracy_low > 0.5]
+    wrong = [name for name, card, _ in found if card.accuracy_high < 0.5]
+    loud = [name for name, card, _ in found if np.mean(card.confidence) > 0.5 and not card.skill.low > 0]
     return [
         f"- Direction: the interval of the IC lies above zero for {_list(sure)}, of {len(found)} experts; by luck",
         "  alone one in forty would.",
+        f"- Right more often than not, beyond doubt: {_list(right)}; less often: {_list(wrong)}. A sign alone says",
+        "  little: what counts is the loss.",
         f"- Mean: {_list(mean)} save loss beyond doubt against saying nothing of the direction.",
         f"- Whole forecast: {_list(whole)} save loss beyond doubt against the deviation of recent bars; what is saved",
         "  there is saved by the deviation.",
+        f"- More confident than these rows bear out: {_list(loud)}.",
     ]
 
 

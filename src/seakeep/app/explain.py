@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from seakeep.app.bootstrap import Session, prepare, sim_broker
-from seakeep.app.funnel import Aftermath, Moment, Stage, Witness, funnel, silent
+from seakeep.app.funnel import Aftermath, Moment, Stage, funnel, silent
 from seakeep.app.places import ledger_location, results
 from seakeep.app.sections import Settings
 from seakeep.app.settings import config_path, load
@@ -236,8 +236,8 @@ def _moment(journal: Journal, seq: int, symbol: str) -> Moment:
     if not isinstance(event, Slice):
         raise IntegrityError(f"entry {seq} holds a decision, and is no slice")
 
-    def rebuilt() -> Witness:
-        engine = Witness(journal.session.pipeline)
+    def rebuilt() -> Engine:
+        engine = Engine(journal.session.pipeline)
         replay(engine, before)
         return engine
 
@@ -384,10 +384,9 @@ def latest_reasons(journal: Journal, last: int = 12, seed: int = 0) -> dict[str,
     wanted: dict[int, list[Decision]] = {}
     for seq, record in asked:
         wanted.setdefault(seq, []).append(record)
-    engine = Witness(journal.session.pipeline)
+    engine = Engine(journal.session.pipeline)
     found: dict[str, Reasons] = {}
     for entry in journal.entries():
-        engine.opinions.clear()
         replay(engine, [entry])
         seq, event, records = entry
         if not isinstance(event, Slice):

@@ -6,13 +6,16 @@ been tried: the run was rebuilt once more, changed just before the slice, and th
 
 import math
 from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import msgspec
 import numpy as np
 
 from seakeep.core.account import Portfolio
 from seakeep.core.beliefs import FeatureFrame
+from seakeep.core.errors import IntegrityError
 from seakeep.core.events import Slice
 from seakeep.core.market import InstrumentKind
 from seakeep.core.orders import Fill, Order, Status
@@ -21,16 +24,16 @@ from seakeep.core.verdicts import Decision, RiskSnapshot, RiskVerdict
 from seakeep.engine.conditions import conditions
 from seakeep.engine.engine import Engine
 from seakeep.engine.facts import case_of
-from seakeep.engine.opinion import Opinion
+from seakeep.engine.opinion import Opinion, opine
+from seakeep.engine.outlook import Outlook
 from seakeep.engine.pipeline import Pipeline
-from seakeep.engine.state import Market
 from seakeep.execution.plan import plan
 from seakeep.risk import flip
 from seakeep.risk.breaker import BreakerState
 from seakeep.risk.review import review
 from seakeep.strategy.decide import Blend, stance
 
-__all__ = ["Aftermath", "Moment", "Stage", "Witness", "funnel", "silent"]
+__all__ = ["Aftermath", "Moment", "Stage", "funnel", "silent"]
 
 Change = Callable[[Engine], None]
 
@@ -57,18 +60,6 @@ class Aftermath:
     fills: tuple[Fill, ...] = ()
 
 
-class Witness(Engine):
-    """An engine that remembers the opinions it decided by, by symbol."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        super().__init__(pipeline)
-        self.opinions: dict[str, Opinion] = {}
-
-    def _decide(self, market: Market, opinion: Opinion, wanted: int, ts: int) -> Decision | None:
-        self.opinions[market.instrument.symbol] = opinion
-        return super()._decide(market, opinion, wanted, ts)
-
-
 @dataclass
 class Moment:
     """One symbol at one slice: the engine after it, what it held before, and what the slice caused.
@@ -76,8 +67,8 @@ class Moment:
     `rebuilt` makes an engine as it was just before the slice.
     """
 
-    engine: Witness
-    rebuilt: Callable[[], Witness]
+    engine: Engine
+    rebuilt: Callable[[], Engine]
     event: Slice
     symbol: str
     held: int
@@ -86,13 +77,12 @@ class Moment:
     after: Aftermath = field(default_factory=Aftermath)
 
     @classmethod
-    def of(cls, rebuilt: Callable[[], Witness], event: Slice, symbol: str, change: Change | None = None) -> "Moment":
+    def of(cls, rebuilt: Callable[[], Engine], event: Slice, symbol: str, change: Change | None = None) -> "Moment":
         """Rebuild the run to just before the slice, change it if asked, and process the slice."""
         engine = rebuilt()
         if change is not None:
             change(engine)
         held, portfolio = engine.state.markets[symbol].held, engine.state.portfolio
-        engine.opinions.clear()
         return cls(engine, rebuilt, event, symbol, held, portfolio, engine.process(event).records)
 
     def again(self, change: Change) -> "Moment":
@@ -126,15 +116,37 @@ class Moment:
         found = [r for r in self.records if isinstance(r, Order) and decision and r.decision_id == decision.id]
         return list({order.id: order for order in found}.values())
 
-    @property
+    @cached_property
     def opinion(self) -> Opinion | None:
-        """The opinion on this symbol that was decided by; None where nobody was asked."""
-        return self.engine.opinions.get(self.symbol)
+        """The opinion on this symbol that was decided by; None where nobody was asked.
+
+        Raises: IntegrityError if it is not the one in the decision.
+        """
+        state, ts = self.engine.state, self.event.ts
+        fresh = {bar.symbol for bar in self.event.bars if bar.interval == self.pipeline.interval}
+        flattens = state.breaker is BreakerState.FLATTEN
+        if self.symbol not in fresh or ts < self.pipeline.trade_from or state.paused or flattens:
+            return None
+        frames = [market.frame() for symbol, market in state.markets.items() if symbol in fresh]
+        opinions = opine(self.pipeline, frames, _aside(state.outlook))
+        found = next(o for o, frame in zip(opinions, frames, strict=True) if frame.symbol == self.symbol)
+        if self.decision is not None and self.decision.contributions != found.view.contributions:
+            raise IntegrityError(f"the opinion behind {self.decision.id} does not repeat itself")
+        return found
 
     @property
     def frame(self) -> FeatureFrame:
         """The newest features of this symbol."""
         return self.engine.state.markets[self.symbol].frame()
+
+
+def _aside(outlook: Outlook | None) -> Outlook | None:
+    """The outlook for a question that must leave no trace in it."""
+    if outlook is None:
+        return None
+    shadow = copy(outlook)
+    shadow.paper, shadow.learner = deepcopy(outlook.paper), deepcopy(outlook.learner)
+    return shadow
 
 
 def funnel(moment: Moment) -> tuple[Stage, ...]:

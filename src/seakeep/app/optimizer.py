@@ -25,7 +25,7 @@ from seakeep.app.confirmation import Confirmed, confirm
 from seakeep.app.sections import Param, Settings
 from seakeep.app.studies import trial_ledger
 from seakeep.app.studystore import Candidate, StudyStore, checked_name, open_study, written
-from seakeep.backtest.objectives import Objective, Tests, cut, objective_of, returns_by_day
+from seakeep.backtest.objectives import Objective, Periods, cut, objective_of, returns_by_day
 from seakeep.backtest.plateau import Rule, surroundings
 from seakeep.backtest.search import Estimated, Method, Point, Space, ask, propose
 from seakeep.backtest.sharpeline import SharpeLine, judge
@@ -43,6 +43,9 @@ _COMPARED = 8
 """With fewer finished candidates none is given up."""
 _FILLED = 10
 """Candidates whose neighbourhoods are filled up after a search that left holes."""
+
+_ROUNDS = 4
+"""What fills a hole may be better than what it surrounds: then its own surroundings are filled up, so many times."""
 
 Seen = Callable[[int], None]
 
@@ -162,7 +165,7 @@ class _Search:
         history = self.bench.history
         lived = history.ts[history.ts >= self.start]
         days, _ = returns_by_day(lived, np.ones(len(lived))) if len(lived) > 1 else (np.empty(0, np.int64), None)
-        self.tests: Tests = cut(days, self.asked.folds)
+        self.tests: Periods = cut(days, self.asked.folds)
         self.score = objective_of(self.tests, self.asked.objective)
         hashes = {frame.symbol: from_frame(frame).digest() for frame in session.frames}
         joint = hashlib.sha256(msgspec.json.encode(sorted(hashes.items()))).hexdigest()
@@ -217,7 +220,7 @@ class _Search:
             if seen is not None:
                 seen(1)
         if self.asked.method != "grid" or self.asked.trials:
-            for point in self._holes():
+            for point in (point for _ in range(_ROUNDS) for point in self._holes()):
                 self._try(store, point)
         self._commit(store)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from seakeep import __version__
+from seakeep.app.beliefs import pinned
 from seakeep.app.bootstrap import Session, prepare, sim_broker
 from seakeep.app.console import note
 from seakeep.app.places import ledger_location, results
@@ -62,6 +63,7 @@ def run_id(kind: str, settings: Settings) -> str:
 
 def run_backtest(settings: Settings, userdir: Path, seen: Seen | None = None) -> Result:
     """History through the loop, in memory."""
+    settings = pinned(settings, userdir)
     return counted(run_session(prepare(settings, userdir, run_id("backtest", settings)), seen), settings, userdir)
 
 
@@ -85,7 +87,7 @@ def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | 
     What the ledger holds is run again and must repeat itself, then the bars that came after are traded.
     Raises: IntegrityError if it does not repeat, or if our book and the venue's disagree.
     """
-    pace = pace_of(speed)
+    pace, settings = pace_of(speed), pinned(settings, userdir)
     session = prepare(settings, userdir, run_id("dry", settings))
     broker, engine = sim_broker(session), Engine(session.pipeline)
     name = session.pipeline.run_id

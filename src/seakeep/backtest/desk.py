@@ -92,24 +92,32 @@ def allow(account: Any, symbols: NDArray[Any], equity: float) -> None:
     gross = added = 0.0
     for j in range(len(symbols)):
         symbol = symbols[j]
-        if not symbol.decided or _smaller(symbol.weight, symbol.asked):
-            symbol.given = symbol.asked if symbol.decided else symbol.weight
+        symbol.given, base = symbol.weight, _base(symbol)
+        if symbol.decided:
+            adds = not _smaller(symbol.weight, symbol.asked)
+            symbol.given = (_ceiling(symbol, base) if equity > 0.0 else base) if adds else symbol.asked
+        if not symbol.decided or _smaller(symbol.weight, symbol.given):
+            symbol.decided *= 2
             gross += abs(symbol.given)
-            continue
-        base = symbol.weight if symbol.weight * symbol.asked > 0.0 else 0.0
-        symbol.given = _ceiling(symbol, base) if equity > 0.0 else base
-        gross += abs(base + (symbol.given - base))
-        added += abs(symbol.given - base)
+        else:
+            gross += abs(base + (symbol.given - base))
+            added += abs(symbol.given - base)
     excess = gross - account.max_gross
     share = max(0.0, 1.0 - excess / added) if excess > _EXACT * account.max_gross and added > 0.0 else 1.0
     for j in range(len(symbols)):
         symbol = symbols[j]
-        if symbol.decided and not _smaller(symbol.weight, symbol.asked):
-            base = symbol.weight if symbol.weight * symbol.asked > 0.0 else 0.0
+        if symbol.decided == 1:
+            base = _base(symbol)
             if share < 1.0:
                 symbol.given = base + (symbol.given - base) * share
             if symbol.given != symbol.asked and abs(symbol.given - base) < account.min_weight:
                 symbol.given = base
+
+
+@kernel(inline=True)
+def _base(symbol: Any) -> float:
+    """What of the holding is on the side that is asked for."""
+    return symbol.weight if symbol.weight * symbol.asked > 0.0 else 0.0
 
 
 @kernel(inline=True)

@@ -20,7 +20,7 @@ from seakeep.core.units import DAY_MS, YEAR_MS
 from seakeep.stats.performance import LEVEL
 from seakeep.stats.returns import max_drawdown
 
-__all__ = ["OBJECTIVES", "Days", "Objective", "Tests", "cut", "front", "lower_bound", "returns_by_day", "scores"]
+__all__ = ["OBJECTIVES", "Days", "Objective", "Periods", "cut", "front", "lower_bound", "returns_by_day", "scores"]
 
 Objective = Literal["sharpe", "return", "calmar"]
 OBJECTIVES: tuple[Objective, ...] = ("sharpe", "return", "calmar")
@@ -36,7 +36,7 @@ Days = Float64
 
 
 @dataclass(frozen=True, eq=False)
-class Tests:
+class Periods:
     """Windows over days that end at `ts` (d,), and the rows of training and test of each."""
 
     ts: Int64
@@ -67,7 +67,7 @@ def returns_by_day(ts: Int64, equity: Float64) -> tuple[Int64, Float64]:
     return ts[ends], np.divide(marks[1:], marks[:-1], out=np.ones(len(ends)), where=marks[:-1] > 0) - 1
 
 
-def cut(ts: Int64, folds: int, gap_ms: int = DAY_MS) -> Tests:
+def cut(ts: Int64, folds: int, gap_ms: int = DAY_MS) -> Periods:
     """So many tests over days that end at `ts` (d,), each after a training of twice its length.
 
     Raises: NotEnoughHistory if a test would last fewer than ten days.
@@ -80,7 +80,7 @@ def cut(ts: Int64, folds: int, gap_ms: int = DAY_MS) -> Tests:
         )
     scheme = WalkForward(train_ms=2 * part - gap_ms, test_ms=part, gap_ms=gap_ms)
     windows = scheme.windows(int(ts[0]) - DAY_MS, int(ts[-1]) + 1)
-    return Tests(
+    return Periods(
         ts,
         windows,
         tuple(_rows(ts, w.train_start, w.train_end) for w in windows),
@@ -156,10 +156,10 @@ def front(table: Float64) -> Int64:
     return np.array(kept, np.int64)
 
 
-def objective_of(tests: Tests, objective: Objective) -> Callable[[Days], Float64]:
+def objective_of(tests: Periods, objective: Objective) -> Callable[[Days], Float64]:
     """The objective as a function of daily returns (d,) or (d, k)."""
     return partial(_worth, tests=tests, objective=objective)
 
 
-def _worth(days: Days, tests: Tests, objective: Objective) -> Float64:
+def _worth(days: Days, tests: Periods, objective: Objective) -> Float64:
     return lower_bound(scores(days, tests.test, objective, tests.periods))

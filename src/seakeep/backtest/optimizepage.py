@@ -132,14 +132,14 @@ def sentences(found: Survey, told: Outcome) -> list[str]:
     k, held = len(found.standings), "neighbours within " + percent(told.within, 0)
     said = [f"{k:,} candidates by the {told.engine}; {written(chosen.params)} is chosen: {_rests(found, told)}"]
     if found.pick.chosen != found.pick.peak:
-        said.append(
-            f"the peak {written(peak.params)} shows {plain(peak.value)}, its {held} {plain(peak.worth)}: "
-            "the difference is what noise adds to the best of many"
-        )
+        shown = f"the peak {written(peak.params)} shows {plain(peak.value)}"
+        known = f"its {held} {plain(peak.worth)}: the difference is what noise adds to the best of many"
+        said.append(f"{shown}, {known if math.isfinite(peak.worth) else 'and not all around it was tried'}")
     if not chosen.value > 0:
         said.append("no candidate is above zero at the lower end: by this objective there is nothing to choose")
     if found.edges:
-        said.append(f"it lies at the edge of the space in {' and '.join(found.edges)}: widen it, what is beyond is not known")
+        ends = " and ".join(found.edges)
+        said.append(f"the choice lies at the edge of the space in {ends}: widen it, what is beyond is not known")
     line = told.procedure.sharpe
     doubt = "" if line.low > 0 else ": nothing shows that choosing is worth anything"
     said.append(

@@ -121,4 +121,4 @@ def _parts_chart(decisions: Sequence[Decision], colours: Mapping[str, str]) -> M
     )
     label = f"Contributions to the score of the latest {len(decisions)} decisions"
     ticks = frame.x_numbers(lambda v: f"{v:+.1f}" if v else "0", 5)
-    return figure(label, frame.height, zero, join(parts), ticks, css="costs")
+    return figure(label, frame.height, zero, join(parts), ticks, css="costs parts")

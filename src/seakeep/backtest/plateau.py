@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from seakeep.backtest.objectives import Objective, Tests, scores
+from seakeep.backtest.objectives import Objective, Periods, scores
 from seakeep.backtest.search import Point, Space
 from seakeep.core.errors import DataError
 from seakeep.core.market import Float64, Int64
@@ -107,7 +107,7 @@ def choose(values: Float64, worth: Float64) -> Pick:
 
 
 def nested(
-    days: Float64, tests: Tests, around: Sequence[Int64], objective: Objective, rule: Rule
+    days: Float64, tests: Periods, around: Sequence[Int64], objective: Objective, rule: Rule
 ) -> tuple[Float64, Int64]:
     """Daily returns of the tests (q,), each of the candidate (column of `days` (d, k)) chosen on the training before.
 
@@ -118,5 +118,7 @@ def nested(
     worth = [np.where(there, robust(row, around, rule), np.nan) for row, there in zip(inside, moved, strict=True)]
     own = np.where(moved, inside, np.nan)
     chosen = np.array([choose(a, b).chosen if np.isfinite(a).any() else -1 for a, b in zip(own, worth, strict=True)])
-    held = [days[rows, j] if j >= 0 else np.zeros(len(tests.ts[rows])) for rows, j in zip(tests.test, chosen, strict=True)]
+    held = [
+        days[rows, j] if j >= 0 else np.zeros(len(tests.ts[rows])) for rows, j in zip(tests.test, chosen, strict=True)
+    ]
     return np.concatenate(held), chosen

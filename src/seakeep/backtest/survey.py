@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from seakeep.backtest.objectives import Objective, Tests, front, scores
+from seakeep.backtest.objectives import Objective, Periods, front, scores
 from seakeep.backtest.plateau import Pick, Rule, choose, neighbourhoods, nested, robust
 from seakeep.backtest.search import Point, Space
 from seakeep.backtest.walkforward import Params
@@ -72,7 +72,7 @@ class Survey:
     """
 
     space: Space
-    tests: Tests
+    tests: Periods
     points: Int64
     values: Float64
     worth: Float64
@@ -116,7 +116,7 @@ def _low(value: float) -> float:
 
 
 def survey(
-    space: Space, candidates: Sequence[Ranked], tests: Tests, terms: Terms, score: Callable[[Float64], Float64]
+    space: Space, candidates: Sequence[Ranked], tests: Periods, terms: Terms, score: Callable[[Float64], Float64]
 ) -> Survey:
     """Survey these candidates; one that never traded has no value, and as a neighbour it is worth 0: cash.
 

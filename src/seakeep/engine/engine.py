@@ -25,14 +25,13 @@ from seakeep.core.events import (
     Submit,
     Tick,
 )
-from seakeep.core.market import InstrumentKind
 from seakeep.core.orders import Order, OrderType, Side, Status
 from seakeep.core.units import quantise_down, quantise_up
 from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict
 from seakeep.engine.conditions import conditions
-from seakeep.engine.costing import round_trip
-from seakeep.engine.facts import case_of, closing_time, forecast_var, note_health, note_sentiment, tailed
-from seakeep.engine.opinion import Opinion, opine, size_together
+from seakeep.engine.deciding import decision_of, wanted_side
+from seakeep.engine.facts import case_of, closing_time, forecast_var, note_sentiment, tailed
+from seakeep.engine.opinion import opine, size_together
 from seakeep.engine.outlook import outlook_of
 from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.state import EngineState, Market
@@ -45,9 +44,7 @@ from seakeep.risk import flip, pretrade, ratchet
 from seakeep.risk.breaker import PEOPLE, Breach, BreakerState, breach, step
 from seakeep.risk.case import Case, reduces
 from seakeep.risk.measures import measure
-from seakeep.risk.overlay import adjust
 from seakeep.risk.review import review
-from seakeep.strategy.decide import stance
 
 __all__ = ["CONTROLS", "Engine"]
 
@@ -56,8 +53,6 @@ CONTROLS = (*PEOPLE, "pause", "resume", "set-limits", "confirm-limits", "cancel-
 
 _NOTHING = StepResult()
 _LIGHT_DAYS = 250
-_ALLOWED_NOTHING = (Outcome.APPROVED, (), False)
-"""What a market was told about an entry without a size; it is said once."""
 
 
 class Engine:
@@ -255,11 +250,11 @@ class Engine:
             return []
         frames = [market.frame() for market in fresh]
         opinions = opine(self.pipeline, frames, state.outlook)
-        wanted = [self._wanted(market, opinion) for market, opinion in zip(fresh, opinions, strict=True)]
+        wanted = [wanted_side(self.pipeline, *parts) for parts in zip(fresh, opinions, strict=True)]
         if self.pipeline.sizing.method == "kelly_portfolio" and state.outlook is not None:
             symbols = [frame.symbol for frame in frames]
             opinions = size_together(self.pipeline, state.outlook, symbols, opinions, wanted)
-        judged = (self._decide(*parts, ts) for parts in zip(fresh, opinions, wanted, strict=True))
+        judged = (decision_of(self.pipeline, state, *parts, ts) for parts in zip(fresh, opinions, wanted, strict=True))
         return [decision for decision in judged if decision is not None]
 
     def _exits(self, ts: int) -> list[Decision]:
@@ -267,44 +262,6 @@ class Engine:
         why = (("breaker", 0.0),)
         held = [symbol for symbol, m in self.state.markets.items() if m.qty and m.mark and not m.leaving]
         return [Decision(self._id("d"), "breaker", symbol, ts, 0.0, 0.0, 1.0, why) for symbol in held]
-
-    def _wanted(self, market: Market, opinion: Opinion) -> int:
-        """The stance to take: +1, 0 or -1; the one there is while everyone abstains."""
-        for expert, answered in opinion.answered:
-            note_health(market, expert, answered=answered)
-        if not opinion.view.contributions:
-            return market.held
-        can_short = market.instrument.kind is InstrumentKind.PERPETUAL
-        return stance(opinion.view, market.held, self.pipeline.thresholds, can_short=can_short)
-
-    def _decide(self, market: Market, opinion: Opinion, wanted: int, ts: int) -> Decision | None:
-        """The strategy's decision on one market; None while its stance stays as it is."""
-        if wanted == market.held:
-            market.told = ()
-            return None
-        symbol, target = market.instrument.symbol, wanted * opinion.weight
-        if self.pipeline.overlay.enabled:
-            target *= adjust(self.state.sentiment.get(symbol), target, ts, self.pipeline.overlay).size
-        if target == 0.0 and not market.held and market.told == _ALLOWED_NOTHING:
-            return None
-        view, enters = opinion.view, target != 0.0
-        gated = enters and self.pipeline.cost_gate.mode != "off"
-        return Decision(
-            id=self._id("d"),
-            strategy=opinion.strategy or self.pipeline.strategy_name,
-            symbol=symbol,
-            ts=ts,
-            target=target,
-            score=view.score,
-            confidence=view.confidence,
-            contributions=view.contributions,
-            regime=opinion.regime,
-            dissent=view.dissent,
-            edge=opinion.edge(wanted) if gated else None,
-            cost=round_trip(self.pipeline, market, target, self.state.equity) if gated else None,
-            veto=", ".join(opinion.veto) if enters else "",
-            note=opinion.remark,
-        )
 
     def _review(self, case: Case) -> tuple[RiskVerdict, ...]:
         """The verdicts. A refusal or a cut states its flip once; while the answer stays the same it is not repeated."""

@@ -16,6 +16,7 @@ from seakeep.core.market import Float64, InstrumentKind
 from seakeep.core.units import iso
 from seakeep.engine.outlook import Outlook
 from seakeep.engine.pipeline import Pipeline
+from seakeep.models import Expert
 from seakeep.risk.sizing import full_weight, portfolio_weights
 from seakeep.strategy import Strategy
 from seakeep.strategy.alphas import Silence
@@ -73,10 +74,11 @@ def opine(pipeline: Pipeline, frames: Sequence[FeatureFrame], outlook: Outlook |
     """One opinion for the last row of each symbol's frame, in order; each symbol's latest votes are noted."""
     if not frames:
         return []
-    pooled = _pooled(frames) if pipeline.experts else None
+    wanted = pipeline.strategy.lookback
+    pooled = _pooled(frames) if pipeline.vetoing else None
     desk = _Desk(
         pipeline,
-        {} if pooled is None else {name: expert.predict(pooled) for name, expert in pipeline.experts.items()},
+        {name: _forecast(expert, frames, expert.lookback + wanted - 1) for name, expert in pipeline.experts.items()},
         {} if pooled is None else {name: e.veto(pooled).tolist() for name, e in pipeline.vetoing.items()},
         outlook,
     )
@@ -110,6 +112,19 @@ def _select(desk: _Desk, outlook: Outlook, paper: Paper, frames: Sequence[Featur
         seen.append(Seen(frame.symbol, price, label, outlook.wild(frame.symbol), side, can_short, scores))
     symbols = [frame.symbol for frame in frames]
     paper.follow(seen, outlook.moment(symbols, int(frames[0].ts[-1])))
+
+
+def _forecast(expert: Expert, frames: Sequence[FeatureFrame], last: int) -> Float64:
+    """Mean and deviation (rows of all frames, 2), asked of the `last` rows of each; the rows before are NaN."""
+    if all(len(frame) <= last for frame in frames):
+        return expert.predict(_pooled(frames))
+    ends = [FeatureFrame(f.symbol, f.ts[-last:], f.names, f.values[-last:]) if len(f) > last else f for f in frames]
+    asked, table, stop = expert.predict(_pooled(ends)), np.full((sum(map(len, frames)), 2), np.nan), 0
+    read = 0
+    for frame, end in zip(frames, ends, strict=True):
+        stop, read = stop + len(frame), read + len(end)
+        table[stop - len(end) : stop] = asked[read - len(end) : read]
+    return table
 
 
 def _pooled(frames: Sequence[FeatureFrame]) -> FeatureFrame:

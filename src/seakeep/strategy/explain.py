@@ -32,6 +32,10 @@ USUAL = "usual"
 """Name of the part that is there whatever the moment is."""
 
 
+_FAINT = 0.0005
+"""A smaller part of a score is not worth a word."""
+
+
 class Part(msgspec.Struct, frozen=True):
     """What one input of a voice added to the score: its value, its contribution, and the standard error of that (0:
     exact). The part `USUAL` is what the voice says when it knows nothing of the moment."""
@@ -78,7 +82,7 @@ def divide(
     A forecast of zero, whose parts cancel, gives all to the base.
 
     >>> divide(0.6, [0.02, -0.01], 0.01, [0.0, 0.0])
-    [(0.6, 0.0), (-0.3, -0.0), (0.3, 0.0)]
+    [(0.6, 0.0), (-0.3, 0.0), (0.3, 0.0)]
     """
     whole = math.fsum([*values, base])
     factor = contribution / whole if whole and math.isfinite(contribution / whole) else 0.0
@@ -114,7 +118,8 @@ def _voice(voice: Voice, most: int) -> str:
     if voice.mean is not None and voice.std is not None:
         text += f": it expects {voice.mean:+.2%} within {voice.std:.2%}"
         text += "" if voice.prob_up is None else f", a rise with probability {voice.prob_up:.0%}"
-    largest = sorted((p for p in voice.parts if p.contribution), key=lambda p: -abs(p.contribution))[:most]
+    seen = [p for p in voice.parts if abs(p.contribution) >= _FAINT]
+    largest = sorted(seen, key=lambda p: -abs(p.contribution))[:most]
     if largest:
         text += f"; most from {', '.join(map(_part, largest))}"
     return text + "."

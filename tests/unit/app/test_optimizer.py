@@ -136,6 +136,16 @@ def test_what_the_kernel_cannot_do_is_named_and_the_driver_does_it(userdir):
     assert found.counted == len(found.finished()) == 2
 
 
+def test_the_driver_gives_up_what_falls_behind_and_counts_it_all_the_same(userdir):
+    odd = settings(**{"risk.stops.atr_multiple": 3.0})
+    found = searched(userdir, odd, Asked(space={"fast": (4, 6, 8, 10), "slow": (20, 25, 30, 40)}), by_driver=True)
+    given_up = [c for c in found.known.values() if c.pruned]
+    assert 0 < len(given_up) <= 8
+    assert all(len(c.days) < 4 * len(found.tests.ts) for c in given_up)
+    assert len(found.finished()) == 16 - len(given_up)
+    assert trial_ledger(userdir).search().trials == found.counted >= 14
+
+
 def test_knobs_are_settings_and_the_parameters_of_a_strategy_come_first():
     knobs = {"stop_loss": 0.05, "long": 0.7, "weight": 0.2, "fast": 9}
     made = with_params(settings(), knobs)

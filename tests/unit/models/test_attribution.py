@@ -103,7 +103,7 @@ def test_sampled_values_add_up_and_their_errors_hold_the_true_ones():
         assert math.isclose(found.sum(), float(value(np.ones((1, 12), bool))[0]))
         np.testing.assert_allclose(found[3:], true[3:], atol=1e-12)
         held += int((np.abs(found - true)[:3] <= 1.96 * errors[:3]).sum())
-    assert 0.90 <= held / 300 <= 0.99
+    assert 0.87 <= held / 300 <= 0.99
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ def shrunk(n: int, k: int) -> float:
     return (n - k - 1) * (n - k - 4) / (n * (n - 2))
 
 
-@given(st.floats(0.001, 0.02), st.floats(0.001, 0.02), st.floats(-0.9, 0.9))
+@given(st.floats(0.001, 0.005), st.floats(0.001, 0.005), st.floats(-0.9, 0.9))
 def test_where_no_weight_is_negative_it_is_the_closed_form_scaled_for_the_estimated_covariance(
     a: float, b: float, rho: float
 ) -> None:

@@ -41,8 +41,10 @@ def list_indicators(as_json: JsonFlag = False) -> None:
 def list_experts(as_json: JsonFlag = False) -> None:
     """Experts and their parameters."""
     from seakeep.models import EXPERTS
+    from seakeep.models.neural import missing
 
-    _table("experts", [_part(name, EXPERTS[name]) for name in EXPERTS], as_json=as_json)
+    rows = [_part(name, EXPERTS[name]) | {"needs": missing(EXPERTS[name])} for name in EXPERTS]
+    _table("experts", rows, as_json=as_json)
 
 
 def list_strategies(

@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     userdir: UserDir = _HOME / "demo",
-    days: Annotated[int, typer.Option(min=1, max=3000, help="Days to trade.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=3000, help="Days to trade.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic market.")] = 7,
     verbose: Verbose = False,
     as_json: JsonFlag = False,
@@ -71,6 +71,7 @@ def backtest(
     as_json: JsonFlag = False,
 ) -> None:
     """Run a strategy over stored bars and write its report."""
+    from seakeep.app.beliefs import pinned
     from seakeep.app.bootstrap import prepare
     from seakeep.app.integrity import glance, lay, write
     from seakeep.app.runs import counted, run_id, run_session, write_report
@@ -79,6 +80,7 @@ def backtest(
     _must_exist(userdir)
     with logged(userdir, "backtest", verbose=verbose) as log:
         settings = _settings(userdir, config, symbols, interval, strategy, timerange)
+        settings = pinned(settings, userdir)
         session = prepare(settings, userdir, run_id("backtest", settings))
         with progress("backtest", None) as advance:
             result = counted(run_session(session, lambda _: advance(1)), settings, userdir, "backtest")
