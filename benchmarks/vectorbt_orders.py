@@ -24,7 +24,10 @@ def bars() -> dict[str, np.ndarray]:
     before = np.concatenate([[100.0], close[:-1]]) * np.exp(0.3 * steps[1])
     high = np.maximum(before, close) * np.exp(np.abs(0.5 * steps[2]))
     low = np.minimum(before, close) * np.exp(-np.abs(0.5 * steps[3]))
-    return {name: np.round(p, 2) for name, p in zip(("open", "high", "low", "close"), (before, high, low, close))}
+    return {
+        name: np.round(p, 2)
+        for name, p in zip(("open", "high", "low", "close"), (before, high, low, close), strict=True)
+    }
 
 
 def main() -> None:
@@ -52,7 +55,9 @@ def main() -> None:
     table = made.orders.records
     side = np.where(table["side"] == 0, 1, -1)
     sys.stdout.write("row,side,price,size,fee\n")
-    for row, s, p, q, fee in zip(table["idx"], side, *(table[c].tolist() for c in ("price", "size", "fees"))):
+    for row, s, p, q, fee in zip(
+        table["idx"], side, *(table[c].tolist() for c in ("price", "size", "fees")), strict=True
+    ):
         sys.stdout.write(f"{row},{s},{p!r},{q!r},{fee!r}\n")
 
 

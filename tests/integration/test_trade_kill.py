@@ -34,6 +34,7 @@ long = 0.3
 short = -0.3
 exit = 0.1
 min_confidence = 0.2
+cost_gate = {mode = "off"}
 params = {fast = 10, slow = 30, unit = 30, full = 1.0}
 """
 

@@ -71,8 +71,8 @@ def opinions(frames: Sequence[BarFrame], seed: int, abstain: float = 0.05, stay:
     return found
 
 
-def drive(market: Market, params: KernelParams) -> Records:
-    """Through feed, engine and simulated venue."""
+def engine_of(market: Market, params: KernelParams) -> Engine:
+    """An engine whose strategy gives the scores of the market."""
     stamps = {frame.symbol: frame.known_at for frame in market.frames}
 
     class Scripted(Strategy):
@@ -81,29 +81,34 @@ def drive(market: Market, params: KernelParams) -> Records:
         def score(self, frame: FeatureFrame, forecasts: Mapping[str, Float64]) -> Float64:
             return market.scores[frame.symbol][np.searchsorted(stamps[frame.symbol], frame.ts)]
 
-    pipeline = Pipeline(
-        run_id="p",
-        interval="1h",
-        instruments={s: params.instruments[s] for s in stamps},
-        strategy_name="scripted",
-        strategy=Scripted(),
-        experts={},
-        initial_cash=params.cash,
-        trade_from=params.trade_from,
-        thresholds=params.thresholds,
-        limits=params.limits,
-        sizing=Sizing(method="fixed", fixed_weight=params.weight),
-        stops=params.stops,
+    return Engine(
+        Pipeline(
+            run_id="p",
+            interval="1h",
+            instruments={s: params.instruments[s] for s in stamps},
+            strategy_name="scripted",
+            strategy=Scripted(),
+            experts={},
+            initial_cash=params.cash,
+            trade_from=params.trade_from,
+            thresholds=params.thresholds,
+            limits=params.limits,
+            sizing=Sizing(method="fixed", fixed_weight=params.weight),
+            stops=params.stops,
+        )
     )
-    broker = SimBroker(
-        pipeline.instruments,
-        params.cash,
-        costs=params.costs,
-        latency=params.latency,
-        params=params.sim,
-        seed=params.seed,
+
+
+def venue_of(params: KernelParams) -> SimBroker:
+    """The driver's venue on the same terms."""
+    return SimBroker(
+        params.instruments, params.cash, costs=params.costs, latency=params.latency, params=params.sim, seed=params.seed
     )
-    engine, journal = Engine(pipeline), MemoryJournal()
+
+
+def drive(market: Market, params: KernelParams) -> Records:
+    """Through feed, engine and simulated venue."""
+    engine, broker, journal = engine_of(market, params), venue_of(params), MemoryJournal()
     run(engine, HistoricalFeed(market.frames, market.observations), broker, journal)
     check_books(engine.state.portfolio, broker.snapshot()[0])
     return journal.records

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from seakeep.app.console import note, progress
+from seakeep.app.panel import panel_of
 from seakeep.app.places import bar_store, ledger_location
 from seakeep.app.runs import dry_run, run_backtest, write_report
 from seakeep.app.settings import Settings, load
@@ -50,8 +51,8 @@ def run_demo(userdir: Path, days: int, seed: int) -> tuple[Result, Path]:
     if digest(again.fills) != digest(result.fills):
         raise IntegrityError("the backtest and the dry run of the same days traded differently")
     note(f"    equal, to the cent: {len(result.fills)} fills")
-    note("6/6 writing the report")
-    return result, write_report(result, userdir)
+    note("6/6 writing the report, with what the panel believed and why")
+    return result, write_report(result, userdir, panel_of(settings, userdir, result))
 
 
 def _store(settings: Settings, userdir: Path, market: SyntheticMarket, until: int | None) -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+from markupsafe import Markup
 
 from seakeep import __version__
 from seakeep.app.beliefs import pinned
@@ -29,11 +30,14 @@ from seakeep.data.parts import from_frame
 from seakeep.engine.engine import Engine
 from seakeep.engine.replay import market_events
 from seakeep.engine.run import run
+from seakeep.ledger import queries
 from seakeep.ledger.inbox import Watch
 from seakeep.ledger.journal import Ledger
+from seakeep.risk.case import RuleBook
 
 __all__ = ["counted", "dry_run", "pace_of", "run_backtest", "run_id", "run_session", "write_report"]
 
+_NOTHING = Markup("")
 _OUTSIDE = {"ledger", "training", "web"}
 """Sections that change no run: where it is kept, who may look at it, how later models are made."""
 
@@ -89,11 +93,11 @@ def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | 
     """
     pace, settings = pace_of(speed), pinned(settings, userdir)
     session = prepare(settings, userdir, run_id("dry", settings))
-    broker, engine = sim_broker(session), Engine(session.pipeline)
-    name = session.pipeline.run_id
+    broker, name = sim_broker(session), session.pipeline.run_id
     with Ledger.open(ledger_location(settings, userdir)) as ledger:
         if name not in {info.run_id for info in ledger.runs()}:
             ledger.start_run(name, settings.model_dump_json())
+        engine = Engine(replace(session.pipeline, rule_book=_journaled(session, ledger, userdir)))
         ledger.resume(name, after_seq=0)
 
         def durably(ts: int) -> None:
@@ -106,6 +110,20 @@ def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | 
             run(engine, _continued(market_events(ledger.entries(name)), session, pace, inbox), broker, ledger, durably)
         check_books(engine.state.portfolio, broker.snapshot()[0])
         return counted(_from_ledger(ledger, session), settings, userdir, "trade")
+
+
+def _journaled(session: Session, ledger: Ledger, userdir: Path) -> RuleBook | None:
+    """The run's rule book, in the versions its journal was judged by. Raises: IntegrityError if one is missing."""
+    book = session.pipeline.rule_book
+    if book is None:
+        return None
+    from seakeep.app.bookversions import JournaledRules
+    from seakeep.risk.rules.portfolio import PortfolioRules
+
+    if not isinstance(book, PortfolioRules):
+        return book
+    told = queries.verdicts(ledger, session.pipeline.run_id)
+    return JournaledRules(book, told, userdir, session.settings.risk.rules)
 
 
 def _continued(kept: Iterator[Event], session: Session, pace: float, inbox: Watch) -> Iterator[Event]:
@@ -205,8 +223,8 @@ def manifest(session: Session) -> dict[str, object]:
     }
 
 
-def write_report(result: Result, userdir: Path) -> Path:
-    """Write the result's files and its tear sheet, together; returns the page."""
+def write_report(result: Result, userdir: Path, panel: Markup = _NOTHING) -> Path:
+    """Write the result's files and its tear sheet, with what the panel believed, together; returns the page."""
     folder = results(userdir) / result.run_id
-    save(result, folder, {"report.html": render(result)})
+    save(result, folder, {"report.html": render(result, panel=panel)})
     return folder / "report.html"

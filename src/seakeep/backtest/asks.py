@@ -35,7 +35,9 @@ def _columns(values: Any, history: History, what: str) -> NDArray[Any]:
     if table.dtype.kind not in "iufb":
         raise ValueError(f"{what} must be numbers, got {table.dtype}")
     if np.isinf(table).any():
-        raise ValueError(f"{what} are infinite in row {int(np.argwhere(np.isinf(table))[0][0])}; NaN keeps what there is")
+        raise ValueError(
+            f"{what} are infinite in row {int(np.argwhere(np.isinf(table))[0][0])}; NaN keeps what there is"
+        )
     return table.reshape(len(history), -1).T
 
 

@@ -40,7 +40,7 @@ _TERMS = _fields(np.float64, "high low cash unit spend_num spend_den participati
 )
 _STATE = _fields(np.int64, "now number next_paid margined kept") + _fields(np.float64, "previous peak floor")
 ACCOUNT = np.dtype(_TERMS + _fields(np.float64, " ".join(VARIED)) + _STATE + _fields(np.float64, " ".join(LANES)))
-"""One run: cash in units (`high` + `low`) and as the float it reads as, what it is told, where it stands, its metrics."""
+"""One run: cash in units (`high` + `low`) and as the float it reads as, what it is told, where it stands, metrics."""
 
 SYMBOL = np.dtype(
     _fields(np.float64, "lot_num lot_den tick_num tick_den taker_num taker_den least_num least_den")
@@ -102,7 +102,8 @@ def worth(account: Any, symbol: Any, lots: int, price: float) -> Wide:
     """Lots at a price as units of money; the price counts as the decimal it is written as."""
     written = exact(price)
     value = product(lots * symbol.lot_num, written.num)
-    return over(over(times(value, account.unit), symbol.lot_den), written.den)
+    units: Wide = over(over(times(value, account.unit), symbol.lot_den), written.den)
+    return units
 
 
 @kernel
@@ -124,7 +125,8 @@ def reduces(held: int, change: int) -> bool:
 def proceeds(symbol: Any, change: int, ticks: int, fee_units: float) -> Wide:
     """Units of money that trading lots at a price in ticks brings, the fee taken off."""
     value = product(change * symbol.lot_num, ticks * symbol.tick_num)
-    return times(value, -(symbol.value_units + fee_units) if change > 0 else fee_units - symbol.value_units)
+    units: Wide = times(value, -(symbol.value_units + fee_units) if change > 0 else fee_units - symbol.value_units)
+    return units
 
 
 @kernel(inline=True)

@@ -3,9 +3,9 @@
 from typing import Any
 
 from seakeep.backtest.books import LIQUIDATION, Books, book, pay, size, worth
-from seakeep.core.market import Float64
 from seakeep.backtest.venue import NOBODY, hear, log, meet, receive, taker_ticks, trade
 from seakeep.core.jit import kernel
+from seakeep.core.market import Float64
 from seakeep.execution.lots import Wide, exact, less, over, plus, read, times
 
 __all__ = ["NO_FUNDING", "advance"]
@@ -37,7 +37,7 @@ def _safe(books: Books) -> bool:
             equity += value
             if not symbol.spot:
                 maintenance += abs(value) * symbol.maintenance_num / symbol.maintenance_den
-    return equity > maintenance * _NEAR
+    return bool(equity > maintenance * _NEAR)
 
 
 @kernel
@@ -78,10 +78,10 @@ def _liquidation_price(books: Books, j: int) -> float:
     rate = symbol.maintenance_num if symbol.lots > 0 else -symbol.maintenance_num
     share, worst = symbol.maintenance_den - rate, _worst(symbol)
     if share == 0.0:
-        return worst
+        return float(worst)
     price = over(over(over(_margin(books, j), -symbol.lots), symbol.lot_num), share)
     price = over(times(times(price, symbol.lot_den), symbol.maintenance_den), books.account.unit)
-    return price.high if price.high > 0.0 else worst
+    return float(price.high if price.high > 0.0 else worst)
 
 
 @kernel

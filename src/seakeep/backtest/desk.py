@@ -29,12 +29,10 @@ _WHOLE = 1e-25
 @kernel
 def held(books: Books, j: int) -> int:
     """Sign of what is held or about to be held: a working order that adds risk, or that closes, counts as done."""
-    side, symbol, leaving = adding(books, j), books.symbols[j], False
+    side, lots = adding(books, j), books.symbols[j].lots
     if side != 0:
-        return side
-    for o in range(symbol.orders):
-        leaving = leaving or (books.orders[j, o].alive and books.orders[j, o].kind == MARKET)
-    return 0 if leaving else int(symbol.lots > 0) - int(symbol.lots < 0)
+        return int(side)
+    return 0 if leaving(books, j) else int(lots > 0) - int(lots < 0)
 
 
 @kernel
@@ -82,7 +80,7 @@ def _ceiling(symbol: Any, base: float) -> float:
     if not symbol.spot:
         most = min(most, symbol.leverage_num / symbol.leverage_den)
     if abs(symbol.asked) <= most:
-        return symbol.asked
+        return float(symbol.asked)
     return math.copysign(min(max(most, abs(base)), symbol.max_weight), symbol.asked)
 
 
@@ -139,12 +137,12 @@ def payable(account: Any, symbol: Any, lots: int, mark: float) -> int:
     price = mark * (1.0 + symbol.taker_num / symbol.taker_den) * (symbol.lot_num / symbol.lot_den)
     most = account.cash * (account.spend_num / account.spend_den) / price
     if abs(most - math.floor(most + 0.5)) > _ROUGH * most:
-        return min(lots, int(math.floor(most)))
+        return int(min(lots, math.floor(most)))
     written = exact(mark)
     cash = over(times(Wide(account.high, account.low), account.spend_num * symbol.lot_den), account.unit)
     cash = over(times(times(cash, written.den), symbol.taker_den), account.spend_den)
     wide = over(over(over(cash, written.num), symbol.taker_den + symbol.taker_num), symbol.lot_num)
-    return min(lots, _whole(wide))
+    return int(min(lots, _whole(wide)))
 
 
 @kernel(inline=True)
@@ -157,7 +155,7 @@ def wanted(account: Any, symbol: Any, equity: float, mark: float) -> int:
     turns = symbol.lots < 0.0 if target > 0.0 else symbol.lots > 0.0
     if turns and below(account, symbol, lots, mark):
         return 0
-    return lots if target > 0.0 else -lots
+    return int(lots if target > 0.0 else -lots)
 
 
 @kernel(inline=True)

@@ -33,7 +33,9 @@ def _fits(books: Books, tape: Tape) -> bool:
     account, symbol, delay = books.account, books.symbols[0], tape.delay
     plain = account.targets and account.sparse and account.take_profit == 0.0 and account.trailing == 0.0
     alone = len(books.symbols) == 1 and symbol.spot and len(tape.paid) == 0
-    return plain and alone and delay.shape[1] == 1 and delay[0, 0, 0] < account.bar_ms and account.gap_ms <= account.bar_ms
+    return (
+        plain and alone and delay.shape[1] == 1 and delay[0, 0, 0] < account.bar_ms and account.gap_ms <= account.bar_ms
+    )
 
 
 @kernel(inline=True)
@@ -50,15 +52,20 @@ def _turn_to(books: Books, tape: Tape, i: int) -> None:
 
 
 @kernel(inline=True)
-def _lots(books: Books, target: float) -> int:
-    """Whole lots the desk orders for that target when flat."""
+def _lots(books: Books, tape: Tape, target: float, row: int) -> int:
+    """Whole lots that are ordered for that target when flat and taken in row `row`; 0 if there are none."""
     account, symbol = books.account, books.symbols[0]
     symbol.asked, symbol.decided, symbol.weight = target, 1, 0.0
     allow(account, books.symbols, account.cash)
-    if symbol.given == 0.0:
+    if symbol.given == 0.0 or row == tape.bars.shape[1]:
         return 0
     lots = payable(account, symbol, wanted(account, symbol, account.cash, symbol.close), symbol.close)
-    return 0 if below(account, symbol, lots, symbol.close) else lots
+    if lots == 0 or below(account, symbol, lots, symbol.close):
+        return 0
+    if below(account, symbol, lots, tape.bars[0, row, OPEN]):
+        account.refused += 1.0
+        return 0
+    return int(lots)
 
 
 @kernel
@@ -101,7 +108,7 @@ def _stop(books: Books, tape: Tape, sent: int, stop: float, i: int) -> bool:
     fill.kind, fill.side = STOP, -1
     touch = meet_stop(fill.side, stop, Candle(symbol.open, symbol.high, symbol.low, symbol.close))
     fill.ts = max(sent + tape.delay[0, 0, 0], symbol.opened) if touch.when == AT_OPEN else books.account.now
-    return _fill(books, symbol.lots, touch.price)
+    return bool(_fill(books, symbol.lots, touch.price))
 
 
 @kernel(inline=True)
@@ -111,7 +118,7 @@ def _trade(books: Books, tape: Tape, i: int, lots: int) -> bool:
     _turn_to(books, tape, i)
     fill.kind, fill.side = MARKET, 1 if lots > 0 else -1
     fill.ts = max(sent + tape.delay[0, 0, 0], books.symbols[0].opened)
-    return _fill(books, abs(lots), books.symbols[0].open)
+    return bool(_fill(books, abs(lots), books.symbols[0].open))
 
 
 @kernel
@@ -129,12 +136,9 @@ def glide(books: Books, tape: Tape, asks: Float64, first: int) -> bool:
         still(account, entry + 1 - marked)
         marked = entry + 1
         _turn_to(books, tape, entry)
-        lots, sent = _lots(books, target), account.now
+        lots, sent = _lots(books, tape, target, marked), account.now
         stop = amount(count_up(symbol.close * (1.0 - account.stop_loss), tick_of(symbol)), tick_of(symbol))
-        if lots == 0 or marked == n:
-            continue
-        if below(account, symbol, lots, tape.bars[0, marked, OPEN]):
-            account.refused += 1.0
+        if lots == 0:
             continue
         leave = int(asks[0, 0, change]) if change < symbol.changes else n
         if not _trade(books, tape, marked, lots) or (leave < n and asks[0, 1, change] != 0.0):
@@ -167,7 +171,9 @@ def _prepare(told: tuple[Any, Any, Any], p: int, symbols: NDArray[Any]) -> None:
 
 
 @kernel
-def run(told: tuple[Any, Any, Any], p: int, desk: tuple[Any, Any, Any], tape: Tape, asks: Float64, curve: Float64) -> None:
+def run(
+    told: tuple[Any, Any, Any], p: int, desk: tuple[Any, Any, Any], tape: Tape, asks: Float64, curve: Float64
+) -> None:
     """Run p, the short way if it is of that kind and no curve (n,) is asked for.
 
     `told` are the accounts as they are told and as they will end, each (r,), and the symbols as they are told (k,);

@@ -138,7 +138,9 @@ def check(accounts: NDArray[Any]) -> None:
     raise IntegrityError(f"more orders were under way than there is room for at {when}", remedy="shorten the latency")
 
 
-def _finished(history: History, params: KernelParams, told: NDArray[Any], fills: NDArray[Any], curve: Float64) -> KernelRun:
+def _finished(
+    history: History, params: KernelParams, told: NDArray[Any], fills: NDArray[Any], curve: Float64
+) -> KernelRun:
     found = ratios(told, float(params.cash), history.bar_ms)
     metrics = {name: float(column[0]) for name, column in found.items()}
     ts = history.grid[: len(curve)]

@@ -12,11 +12,26 @@ import numpy as np
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from seakeep.backtest.books import ORDER, Books
+from seakeep.backtest.books import Books
 from seakeep.backtest.calls import advance
 from seakeep.backtest.desk import decide, held, stance
 from seakeep.backtest.tally import hold, mark, still
-from seakeep.backtest.tape import BLOCK, CLOSE, HIGH, LIMIT, LOW, MARKET, MEAN, OPEN, ROUTES, SIGMA, TIME, TRAILING, VOLUME, Tape
+from seakeep.backtest.tape import (
+    BLOCK,
+    CLOSE,
+    HIGH,
+    LIMIT,
+    LOW,
+    MARKET,
+    MEAN,
+    OPEN,
+    ROUTES,
+    SIGMA,
+    TIME,
+    TRAILING,
+    VOLUME,
+    Tape,
+)
 from seakeep.backtest.venue import NOBODY
 from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
@@ -36,7 +51,7 @@ def _equity(books: Books, lines: Float64, i: int) -> float:
     for j in range(len(books.symbols)):
         if books.symbols[j].lots:
             total += books.symbols[j].qty * lines[j, 2, i]
-    return books.account.cash + total
+    return float(books.account.cash + total)
 
 
 @kernel(inline=True)
@@ -63,7 +78,7 @@ def _tidy(books: Books) -> bool:
                 books.orders[j, kept] = order
             kept += 1
         books.symbols[j].orders = kept
-    return busy
+    return bool(busy)
 
 
 @kernel
@@ -95,7 +110,7 @@ def _next_wish(account: Any, asks: Float64, i: int, now: int, can_short: bool) -
     for r in range(i, n):
         if not math.isnan(asks[0, r]) and stance(account, asks[0, r], asks[1, r], now, can_short) != now:
             return r
-    return n
+    return int(n)
 
 
 @kernel(inline=True)
@@ -117,7 +132,7 @@ def _next_row(books: Books, tape: Tape, asks: Float64, i: int) -> int:
     for j in range(len(symbols)):
         if symbols[j].orders:
             first = _next_touch(books, tape, j, i, first)
-    return max(first, i)
+    return int(max(first, i))
 
 
 @kernel(inline=True)
@@ -149,7 +164,12 @@ def _turn_to(books: Books, tape: Tape, i: int) -> None:
     for j in range(len(books.symbols)):
         symbol, r = books.symbols[j], i
         symbol.close, symbol.volume, symbol.taken = tape.bars[j, i, CLOSE], tape.bars[j, i, VOLUME], 0.0
-        symbol.high, symbol.low, symbol.sigma, symbol.mean = tape.bars[j, i, HIGH], tape.bars[j, i, LOW], tape.bars[j, i, SIGMA], tape.bars[j, i, MEAN]
+        symbol.high, symbol.low, symbol.sigma, symbol.mean = (
+            tape.bars[j, i, HIGH],
+            tape.bars[j, i, LOW],
+            tape.bars[j, i, SIGMA],
+            tape.bars[j, i, MEAN],
+        )
         symbol.here = int(tape.bars[j, i, OPEN] > 0.0)
         while not tape.bars[j, r, OPEN] > 0.0 and r > 0:
             r -= 1
@@ -179,10 +199,7 @@ def _visit(books: Books, tape: Tape, asks: Float64, i: int, curve: Float64) -> N
     decide(books, asks, i, equity)
 
 
-@intrinsic
-def _borrowed(context: Any, array: Any) -> Any:
-    """The same array without an owner, so that passing it on counts no reference; the caller keeps it alive."""
-
+def _without_owner(context: Any, array: Any) -> Any:
     def lower(target: Any, builder: Any, signature: Any, args: Any) -> Any:
         view = target.make_array(array)(target, builder, value=args[0])
         view.meminfo = view.meminfo.type(None)
@@ -191,11 +208,16 @@ def _borrowed(context: Any, array: Any) -> Any:
     return array(array), lower
 
 
+_borrowed: Any = intrinsic(_without_owner)
+"""The same array without an owner, so that passing it on counts no reference; the caller keeps it alive."""
+
+
 @kernel
 def play(books: Books, tape: Tape, asks: Float64, curve: Float64) -> None:
     """Run once: the account gets the metrics, and unless empty fills and `curve` (n,) what happened.
 
-    Cash, status and lanes of the account, and the symbols, must be as they were made. `asks` (k, 2, c) are row and weight of each change of target, or (k, 3, n) score, confidence and full weight.
+    Account and symbols must be as they were told. `asks` (k, 2, c) are row and weight of each change of target, or
+    (k, 3, n) score, confidence and full weight.
     """
     books = Books(books.account, _borrowed(books.symbols), _borrowed(books.orders), _borrowed(books.fills))
     bars, lines, blocks = _borrowed(tape.bars), _borrowed(tape.lines), _borrowed(tape.blocks)

@@ -31,7 +31,9 @@ def ratios(accounts: NDArray[Any], cash: float, bar_ms: int) -> Mapping[str, Flo
     lanes = {name: np.array(accounts[name], dtype=np.float64) for name in accounts.dtype.names or ()}
     with np.errstate(divide="ignore", invalid="ignore"):
         table = _growth(lanes, cash, bar_ms) | _trading(lanes, cash, bar_ms)
-    figures = {name: lanes[name] for name in COUNTS} | {name: np.where(np.isfinite(v), v, np.nan) for name, v in table.items()}
+    figures = {name: lanes[name] for name in COUNTS} | {
+        name: np.where(np.isfinite(v), v, np.nan) for name, v in table.items()
+    }
     for column in figures.values():
         column.flags.writeable = False
     return figures

@@ -32,6 +32,7 @@ __all__ = ["SHOWN_DECISIONS", "SHOWN_TRADES", "Card", "pages", "render"]
 SHOWN_DECISIONS = 200
 SHOWN_TRADES = 400
 _LONG_TEXT = 300
+_NOTHING = Markup("")
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -58,8 +59,8 @@ def pages() -> Environment:
     return environment
 
 
-def render(result: Result, court: Integrity | None = None) -> str:
-    """The page as text (UTF-8); `court` is what the integrity court says of the run, if it sat."""
+def render(result: Result, court: Integrity | None = None, panel: Markup = _NOTHING) -> str:
+    """The page as text (UTF-8); `court` is what the integrity court said, `panel` what the experts believed."""
     environment = pages()
     script = environment.get_template("report.js").render()
     return environment.get_template("report.html").render(
@@ -67,6 +68,7 @@ def render(result: Result, court: Integrity | None = None) -> str:
         script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         cards=_cards(result, court),
         court=court,
+        panel_section=panel,
         court_scope=scope(court) if court else "",
         court_rows=rows(court) if court else [],
         court_headline=headline(court.band) if court and court.band else "",

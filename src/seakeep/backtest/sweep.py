@@ -131,7 +131,8 @@ def _count(signals: object, shown: Mapping[str, Float64]) -> int:
     """How many runs there are. Raises: ValueError if there is none, or two lengths."""
     lengths = {name: len(values) if values.ndim == 1 else -1 for name, values in shown.items()}
     if not isinstance(signals, Cross | Opinions):
-        lengths["signals"] = len(np.asarray(signals)) if np.ndim(signals) in (2, 3) else -1
+        table = np.asarray(signals)
+        lengths["signals"] = len(table) if table.ndim in (2, 3) else -1
     if -1 in lengths.values() or len(set(lengths.values())) != 1 or set(lengths.values()) == {0}:
         raise ValueError(f"a sweep needs at least one parameter set, and as many of each: got {lengths or 'none'}")
     return next(iter(lengths.values()))

@@ -77,12 +77,24 @@ def account_record(params: KernelParams, history: History) -> NDArray[Any]:
     unit = _unit(params, instruments)
     cash, spend, limits, sim = as_wide(params.cash * Decimal(unit)), as_step(1 - HEADROOM), params.limits, params.sim
     told = {
-        **{"high": cash.high, "low": cash.low, "cash": float(params.cash), "unit": unit},
-        **{"spend_num": spend.num, "spend_den": spend.den, "participation": sim.participation},
-        **{"path": _PATHS[sim.path], "touch_fills": sim.touch_fills, "window": sim.window_bars},
-        **{"funding_ms": sim.funding_interval_ms, "max_gross": limits.max_gross, "min_weight": limits.min_weight},
-        **{"max_open": limits.max_open_orders, "gap_ms": limits.min_order_gap_ms},
-        **{"trade_from": params.trade_from, "sparse": params.sparse, "bar_ms": history.bar_ms},
+        "high": cash.high,
+        "low": cash.low,
+        "cash": float(params.cash),
+        "unit": unit,
+        "spend_num": spend.num,
+        "spend_den": spend.den,
+        "participation": sim.participation,
+        "path": _PATHS[sim.path],
+        "touch_fills": sim.touch_fills,
+        "window": sim.window_bars,
+        "funding_ms": sim.funding_interval_ms,
+        "max_gross": limits.max_gross,
+        "min_weight": limits.min_weight,
+        "max_open": limits.max_open_orders,
+        "gap_ms": limits.min_order_gap_ms,
+        "trade_from": params.trade_from,
+        "sparse": params.sparse,
+        "bar_ms": history.bar_ms,
         **_protection(params.stops),
         **params.thresholds.model_dump(include=set(VARIED)),
         "weight": params.weight,
@@ -138,8 +150,11 @@ def _unit(params: KernelParams, instruments: Sequence[Instrument]) -> float:
 
 def _told(instrument: Instrument, params: KernelParams, unit: float) -> dict[str, Any]:
     steps = {
-        **{"lot": instrument.lot, "tick": instrument.tick, "taker": instrument.taker_fee},
-        **{"least": instrument.min_notional, "leverage": instrument.max_leverage},
+        "lot": instrument.lot,
+        "tick": instrument.tick,
+        "taker": instrument.taker_fee,
+        "least": instrument.min_notional,
+        "leverage": instrument.max_leverage,
         "maintenance": instrument.maintenance_margin,
     }
     fractions = {name: as_step(value) for name, value in steps.items()}
@@ -151,6 +166,11 @@ def _told(instrument: Instrument, params: KernelParams, unit: float) -> dict[str
         "value_units": value_units,
         "taker_units": fractions["taker"].num * (value_units / fractions["taker"].den),
         "maker_units": maker.num * (value_units / maker.den),
-        **{"half_spread": rates.half_spread, "impact": rates.impact, "max_weight": params.limits.max_weight},
-        **{"spot": instrument.kind is InstrumentKind.SPOT, "funded": -1, "last_added": _LONG_AGO, "wish": -1},
+        "half_spread": rates.half_spread,
+        "impact": rates.impact,
+        "max_weight": params.limits.max_weight,
+        "spot": instrument.kind is InstrumentKind.SPOT,
+        "funded": -1,
+        "last_added": _LONG_AGO,
+        "wish": -1,
     }

@@ -11,20 +11,22 @@ from seakeep.backtest.tape import LIMIT, MARKET, ROUTES, TRAILING
 from seakeep.core.jit import kernel
 from seakeep.execution.costs import CostRates, taker_price
 from seakeep.execution.lots import Wide, amount, count_down, count_up, less, over, plus, product, times
-from seakeep.execution.matching import (
-    AT_OPEN,
-    INSIDE,
-    NEVER,
-    Candle,
-    Touch,
-    first,
-    meet_limit,
-    meet_stop,
-    room,
-    trail,
-)
+from seakeep.execution.matching import AT_OPEN, INSIDE, NEVER, Candle, Touch, first, meet_limit, meet_stop, room, trail
 
-__all__ = ["CANCEL", "NOBODY", "adding", "below", "cancel", "hear", "leaving", "log", "meet", "receive", "taker_ticks", "trade"]
+__all__ = [
+    "CANCEL",
+    "NOBODY",
+    "adding",
+    "below",
+    "cancel",
+    "hear",
+    "leaving",
+    "log",
+    "meet",
+    "receive",
+    "taker_ticks",
+    "trade",
+]
 
 NOBODY = 1 << 62
 """When an order is cancelled that nobody has cancelled."""
@@ -87,7 +89,7 @@ def taker_ticks(symbol: Any, side: int, lots: int, mid: float) -> int:
     """Ticks a taker pays or gets: half the spread and impact, to the tick that is worse for us; at least one."""
     share = amount(lots, lot_of(symbol)) / symbol.mean if symbol.mean > 0.0 else 1.0
     price = taker_price(mid, side, share, symbol.sigma, CostRates(symbol.half_spread, symbol.impact))
-    return max(count_up(price, tick_of(symbol)) if side > 0 else count_down(price, tick_of(symbol)), 1)
+    return int(max(count_up(price, tick_of(symbol)) if side > 0 else count_down(price, tick_of(symbol)), 1))
 
 
 @kernel
@@ -95,9 +97,9 @@ def below(account: Any, symbol: Any, lots: int, price: float) -> bool:
     """Whether an order of that value is smaller than the venue takes."""
     least, value = symbol.least_num / symbol.least_den, amount(lots, lot_of(symbol)) * price
     if abs(value - least) > 1e-9 * least:
-        return value < least
+        return bool(value < least)
     exact = over(product(symbol.least_num, account.unit), symbol.least_den)
-    return less(worth(account, symbol, lots, price), exact)
+    return bool(less(worth(account, symbol, lots, price), exact))
 
 
 @kernel
@@ -105,7 +107,8 @@ def unbound(account: Any, symbol: Any, lots: int, price: float) -> Wide:
     """What a perpetual adds to the free cash: its value less value / leverage, which it binds."""
     value = worth(account, symbol, lots, price)
     bound = over(times(value, symbol.leverage_den), symbol.leverage_num if lots > 0 else -symbol.leverage_num)
-    return plus(value, Wide(-bound.high, -bound.low))
+    left: Wide = plus(value, Wide(-bound.high, -bound.low))
+    return left
 
 
 @kernel
@@ -127,7 +130,7 @@ def _shortfall(books: Books, j: int, change: int, ticks: int, mid: float) -> boo
             lots = other.lots + (change if s == j else 0)
             if lots and not other.spot:
                 left = plus(left, unbound(account, other, lots, mid if s == j else other.open))
-    return less(left, Wide(0.0, 0.0))
+    return bool(less(left, Wide(0.0, 0.0)))
 
 
 @kernel(inline=True)
@@ -142,7 +145,7 @@ def _objects(books: Books, j: int, order: Any) -> bool:
     if below(account, symbol, order.lots, mark):
         return True
     ticks = taker_ticks(symbol, order.side, order.lots, mark)
-    return _shortfall(books, j, order.side * order.lots, ticks, mark)
+    return bool(_shortfall(books, j, order.side * order.lots, ticks, mark))
 
 
 @kernel(inline=True)
@@ -170,11 +173,12 @@ def _touch(order: Any, candle: Candle, touch_fills: int) -> Touch:
     if order.kind == MARKET:
         return Touch(AT_OPEN, candle.open, False)
     if order.kind == LIMIT:
-        return meet_limit(order.side, order.price, candle, arriving, touch_fills == 1)
+        resting: Touch = meet_limit(order.side, order.price, candle, arriving, touch_fills == 1)
+        return resting
     if order.triggered:
         worse = max(order.price, candle.open) if order.side > 0 else min(order.price, candle.open)
         return Touch(AT_OPEN, worse, False)
-    touch = meet_stop(order.side, order.price, candle)
+    touch: Touch = meet_stop(order.side, order.price, candle)
     order.triggered = int(touch.when != NEVER)
     if order.kind == TRAILING and touch.when == NEVER:
         order.price = trail(order.side, order.price, candle, order.trail)

@@ -87,7 +87,7 @@ def count_down(x: float, step: Step) -> int:
 @kernel
 def count_up(x: float, step: Step) -> int:
     """The least number of whole steps that is not below `x`, as `core.units.quantise_up` counts them."""
-    return -count_down(-x, step)
+    return int(-count_down(-x, step))
 
 
 @kernel
@@ -129,14 +129,16 @@ def plus(a: Wide, b: Wide) -> Wide:
     """a + b."""
     s, t = _sum(a.high, b.high), _sum(a.low, b.low)
     s = _sum(s.high, s.low + t.high)
-    return _sum(s.high, s.low + t.low)
+    total: Wide = _sum(s.high, s.low + t.low)
+    return total
 
 
 @kernel
 def times(a: Wide, x: float) -> Wide:
     """a x x."""
     p = product(a.high, x)
-    return _sum(p.high, p.low + a.low * x)
+    scaled: Wide = _sum(p.high, p.low + a.low * x)
+    return scaled
 
 
 @kernel
@@ -144,13 +146,14 @@ def over(a: Wide, x: float) -> Wide:
     """a / x."""
     q = a.high / x
     p = product(q, x)
-    return _sum(q, (((a.high - p.high) - p.low) + a.low) / x)
+    quotient: Wide = _sum(q, (((a.high - p.high) - p.low) + a.low) / x)
+    return quotient
 
 
 @kernel
 def read(a: Wide, den: float) -> float:
     """The float of a / den: what `float(Decimal)` gives."""
-    return over(a, den).high
+    return float(over(a, den).high)
 
 
 @kernel

@@ -26,7 +26,8 @@ BARS = (market(500), market(500, "ETH/USDT", 2))
 
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
-    settings = stored(tmp_path, "court_honest", *BARS, run__train="7d", experts__rsi={"horizon": 4})
+    options = {"run__train": "7d", "experts__rsi": {"horizon": 4}, "strategy__cost_gate__mode": "off"}
+    settings = stored(tmp_path, "court_honest", *BARS, **options)
     return prepare(settings, tmp_path, "base")
 
 

@@ -1,6 +1,6 @@
 """Planted leaks are found at their first bar; honest parts, short histories and broken strategies get their due."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from seakeep.backtest.notation import stamp
 from seakeep.backtest.variation import Variation
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.market import Float64
-from seakeep.features.base import indicator
+from seakeep.features.base import INDICATORS, indicator
 from seakeep.models.classical import RsiExpert
 from seakeep.models.training import fit_experts
 from seakeep.strategy import Strategy
@@ -21,13 +21,22 @@ from .courtroom import Broken, Honest, Short, Silent, Tomorrow, market, replace_
 from .factory import make
 
 
-@indicator("court_next_close", lookback=lambda: 1)
+@pytest.fixture
+def leaky() -> Iterator[None]:
+    """Two indicators that break the laws, known for as long as a test takes."""
+    known = dict(INDICATORS._parts)
+    indicator("court_next_close", lookback=lambda: 1)(next_close)
+    indicator("court_running_total", lookback=lambda: 5)(running_total)
+    yield
+    INDICATORS._parts.clear()
+    INDICATORS._parts.update(known)
+
+
 def next_close(close: Float64) -> Float64:
     """Tomorrow's close."""
     return np.append(close[1:], np.nan)
 
 
-@indicator("court_running_total", lookback=lambda: 5)
 def running_total(volume: Float64) -> Float64:
     """Says it needs five rows, needs them all."""
     return np.cumsum(volume)
@@ -75,7 +84,7 @@ def test_a_planted_leak_is_found_and_is_fatal(kind: str, seed: int) -> None:
     assert check.reason.startswith("strategy planted looks ahead: at the BTC/USDT bar of ")
 
 
-def test_the_first_bar_and_the_feature_that_looks_ahead_are_named() -> None:
+def test_the_first_bar_and_the_feature_that_looks_ahead_are_named(leaky: None) -> None:
     bars = market(300)
     check = look_ahead([bars], "reads", Reads(feature="court_next_close"), {})
     first = stamp(int(bars.ts[0]))
@@ -100,7 +109,7 @@ def test_honest_parts_pass(strategy: Strategy) -> None:
     assert warm_up(bars, "honest", strategy, experts).status == "pass"
 
 
-def test_a_feature_that_needs_more_than_it_says_fails_the_warm_up() -> None:
+def test_a_feature_that_needs_more_than_it_says_fails_the_warm_up(leaky: None) -> None:
     check = warm_up([market(300)], "total", Reads(feature="court_running_total"), {})
     assert check.status == "fail"
     assert "feature court_running_total needs more than the 5 bars it says" in check.reason

@@ -17,7 +17,7 @@ def market():
     """Rows whose outcome was made of the inputs volume and burst."""
     params = SyntheticParams(symbols=("BTC/USDT",), delisted=None, interval="1h", days=160, seed=4)
     bars = generate(params).frames["BTC/USDT"]
-    expert = EXPERTS["boosting"](horizon=2, folds=0, trees=40, rate=0.2)
+    expert = EXPERTS["boosting"](horizon=2, folds=0, trees=40, rate=0.2, share=1.0)
     frame = build(bars, expert.features)
     table = expert.table(frame)
     made = 2 * np.tanh(table[:, expert.inputs.index("volume")]) + 2 * np.clip(
