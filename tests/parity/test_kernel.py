@@ -1,4 +1,4 @@
-"""Kernel = driver = ledger, to the cent: every fill and every equity, over drawn strategies, costs, delays and stops."""
+"""Kernel = driver = ledger, to the last bit: every fill and equity, over drawn strategies, costs, delays, stops."""
 
 from collections.abc import Sequence
 from dataclasses import replace

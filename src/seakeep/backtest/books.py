@@ -45,7 +45,7 @@ ACCOUNT = np.dtype(_TERMS + _fields(np.float64, " ".join(VARIED)) + _STATE + _fi
 SYMBOL = np.dtype(
     _fields(np.float64, "lot_num lot_den tick_num tick_den taker_num taker_den least_num least_den")
     + _fields(np.float64, "leverage_num leverage_den maintenance_num maintenance_den")
-    + _fields(np.float64, "value_units taker_units maker_units half_spread impact max_weight")
+    + _fields(np.float64, "value_units taker_units maker_units taker_rate maker_rate half_spread impact max_weight")
     + _fields(np.int64, "spot changes")
     + _fields(np.int64, "lots since funded last_added orders decided change wish wish_held")
     + _fields(np.float64, "qty taken flow_high flow_low asked weight given")
@@ -143,6 +143,7 @@ def _leg(account: Any, symbol: Any, change: int, ticks: int, fee_units: float) -
 def book(account: Any, symbol: Any, fill: Any) -> None:
     """Settle a fill: cash, holding, trip, metrics."""
     fee_units = symbol.maker_units if fill.maker else symbol.taker_units
+    fee_rate = symbol.maker_rate if fill.maker else symbol.taker_rate
     before, change = symbol.lots, fill.lots * fill.side
     closing = -before if before * change < 0 and abs(change) > abs(before) else change
     _leg(account, symbol, closing, fill.ticks, fee_units)
@@ -161,15 +162,16 @@ def book(account: Any, symbol: Any, fill: Any) -> None:
     symbol.qty = amount(symbol.lots, lot_of(symbol))
     if not symbol.spot:
         account.margined += int(symbol.lots != 0) - int(before != 0)
-    _measure(account, symbol, fill, fee_units)
+    _measure(account, symbol, fill, fee_rate)
 
 
 @kernel(inline=True)
-def _measure(account: Any, symbol: Any, fill: Any, fee_units: float) -> None:
+def _measure(account: Any, symbol: Any, fill: Any, fee_rate: float) -> None:
     fill.price, fill.qty = amount(fill.ticks, tick_of(symbol)), amount(fill.lots, lot_of(symbol))
-    fill.fee = fill.price * fill.qty * (fee_units / symbol.value_units)
+    value = fill.price * fill.qty
+    fill.fee = value * fee_rate
     account.fills += 1.0
-    account.traded += fill.price * fill.qty
+    account.traded += value
     account.fees += fill.fee
     account.slippage += (fill.price - fill.mid) * fill.qty * fill.side
     account.liquidations += 1.0 if fill.kind == LIQUIDATION else 0.0

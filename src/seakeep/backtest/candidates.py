@@ -49,8 +49,8 @@ def from_pipeline(
 ) -> KernelRun:
     """Run a pipeline over bars; funding rates come with a `History`.
 
-    Raises: ConfigError naming what the kernel leaves out, if there is such a part and `strict`, or if the scores are not
-    one number in [-1, 1] or NaN for each row; and what `simulate` raises.
+    Raises: ConfigError naming what the kernel leaves out, if there is such a part and `strict`, or if the scores are
+    not one number in [-1, 1] or NaN for each row; and what `simulate` raises.
     """
     left_out = unheard(pipeline)
     if left_out and strict:

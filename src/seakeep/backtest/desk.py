@@ -134,7 +134,7 @@ def payable(account: Any, symbol: Any, lots: int, mark: float) -> int:
     """At most so many lots as the cash buys, less what is kept for the move until the order is at the venue."""
     if account.high <= 0.0:
         return 0
-    price = mark * (1.0 + symbol.taker_num / symbol.taker_den) * (symbol.lot_num / symbol.lot_den)
+    price = mark * (1.0 + symbol.taker_rate) * (symbol.lot_num / symbol.lot_den)
     most = account.cash * (account.spend_num / account.spend_den) / price
     if abs(most - math.floor(most + 0.5)) > _ROUGH * most:
         return int(min(lots, math.floor(most)))

@@ -76,7 +76,7 @@ def _fill(books: Books, lots: int, mid: float) -> bool:
     fill.ticks, value = taker_ticks(symbol, fill.side, lots, mid), amount(lots, lot_of(symbol))
     if not symbol.volume > 0.0 or value > room(symbol.volume, account.participation, symbol.taken):
         return False
-    value *= amount(fill.ticks, tick_of(symbol)) * (1.0 + symbol.taker_num / symbol.taker_den)
+    value *= amount(fill.ticks, tick_of(symbol)) * (1.0 + symbol.taker_rate)
     if fill.side > 0 and account.cash < value * (1.0 + _NEAR):
         return False
     book(account, symbol, fill)

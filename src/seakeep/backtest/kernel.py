@@ -34,7 +34,7 @@ _FILLS = 1 << 12
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class KernelRun:
-    """One finished run: `metrics` by name (see `ratios`), on request `ts` and `equity` (n,), and `fills` (f,) records."""
+    """One finished run: `metrics` by name (see `ratios`), on request `equity` (n,) at `ts` and `fills` (f,) records."""
 
     symbols: tuple[str, ...]
     metrics: Mapping[str, float]

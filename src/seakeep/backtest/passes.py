@@ -73,7 +73,7 @@ def _tidy(books: Books) -> bool:
             if not order.alive:
                 continue
             rests = order.works and order.cancel_at == NOBODY and not order.triggered and not order.fresh
-            busy = busy or not rests or order.kind == MARKET or order.kind == TRAILING
+            busy = busy or not rests or order.kind in (MARKET, TRAILING)
             if kept < o:
                 books.orders[j, kept] = order
             kept += 1
@@ -203,7 +203,7 @@ def _without_owner(context: Any, array: Any) -> Any:
     def lower(target: Any, builder: Any, signature: Any, args: Any) -> Any:
         view = target.make_array(array)(target, builder, value=args[0])
         view.meminfo = view.meminfo.type(None)
-        return view._getvalue()
+        return view._getvalue()  # noqa: SLF001
 
     return array(array), lower
 

@@ -6,7 +6,7 @@ number of runs beyond one short row each, and a run gives the same bits whicheve
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -18,15 +18,18 @@ from seakeep.backtest.glide import run
 from seakeep.backtest.kernel import check, first_row
 from seakeep.backtest.passes import capacity
 from seakeep.backtest.ratios import ratios
-from seakeep.backtest.tape import History, Tape
+from seakeep.backtest.tape import History, Tape, frozen
 from seakeep.backtest.terms import KernelParams, account_record, symbol_records
 from seakeep.core.jit import kernel
 from seakeep.core.market import BarFrame, Float64, Int64
 
 __all__ = ["Cross", "SweepTable", "sweep"]
 
-_BLOCK = 64
-"""Rows whose signals are worked out together before looking for a change among them."""
+_ONES = np.int64(0x0101010101010101)
+"""Eight flags that are all 1, read as one word. It is signed: a word without sign is compared through floats."""
+_NOTHING = frozen(np.zeros((0, 1, 1), np.int8))
+_NO_CLOSES = (frozen(np.zeros((1, 1))), frozen(np.zeros((1, 1), np.int64)), np.zeros(1, np.int64))
+_BOUNDS = {"weight": (0.0, 1e3), "take_profit": (0.0, 1e3), "short": (-1.0, 0.0)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,15 @@ class Cross:
     fast: ArrayLike
     slow: ArrayLike
     short: bool = False
+
+
+class Rule(NamedTuple):
+    """One member of the family: its two averages, and the targets above and below."""
+
+    fast: int
+    slow: int
+    above: float
+    below: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +109,9 @@ def sweep(
         scratch = np.broadcast_to(table, (slots, *table.shape)).copy()
     else:
         scratch = np.zeros((slots, len(rules), 2, tape.bars.shape[1]))
-    whole = signals if isinstance(signals, np.ndarray) else np.zeros((0, 1), np.int8)
-    table = _signals(whole, history) if len(whole) else np.zeros((0, 1, 1), np.int8)
-    rows = (history.rows, first_row(tape, accounts))
-    _spread(told, (*desks, scratch), tape, (table, table.dtype.kind != "f", rows), _averages(signals, history))
+    table = _signals(signals, history) if isinstance(signals, np.ndarray) else _NOTHING
+    rows, flags = (history.rows, first_row(tape, accounts)), np.zeros((slots, tape.bars.shape[1] + 8), np.uint8)
+    _spread(told, (*desks, scratch, flags), tape, (table, table.dtype == np.int8, rows), _averages(signals, history))
     check(told[1])
     return SweepTable(ratios(told[1], float(params.cash), history.bar_ms), shown)
 
@@ -108,7 +119,7 @@ def sweep(
 def _averages(signals: object, history: History) -> tuple[Int64, bool, Float64, Int64, Int64]:
     """Pairs (p, 2) of a rule family, whether it goes short, and the closes; of others nothing."""
     if not isinstance(signals, Cross):
-        return np.zeros((0, 2), np.int64), False, np.zeros((0, 1)), np.zeros((0, 1), np.int64), np.zeros(0, np.int64)
+        return np.zeros((0, 2), np.int64), False, *_NO_CLOSES
     pairs = np.stack([np.asarray(signals.fast), np.asarray(signals.slow)], axis=1).astype(np.int64)
     return pairs, signals.short, *history.prefix_sums()
 
@@ -149,48 +160,43 @@ def _sound(name: str, values: Float64) -> Float64:
     return values
 
 
-_BOUNDS = {"weight": (0.0, 1e3), "take_profit": (0.0, 1e3), "short": (-1.0, 0.0)}
-
-
 def _signals(signals: NDArray[Any], history: History) -> NDArray[Any]:
-    """Targets or stances as (p, n, k). Raises: ValueError."""
-    table = np.asarray(signals)
-    table = table[:, :, None] if table.ndim == 2 else table
-    if table.shape[1:] != (len(history), len(history.symbols)):
-        wanted = (len(table), len(history), len(history.symbols))
-        raise ValueError(f"signals must have shape {wanted}, got {np.shape(signals)}")
-    if table.dtype.kind not in "iuf" or np.isinf(table).any():
+    """Targets, float64, or stances, int8, as (p, n, k) in memory order, read-only. Raises: ValueError."""
+    table = signals[:, :, None] if signals.ndim == 2 else signals
+    wanted = (len(table), len(history), len(history.symbols))
+    if table.shape != wanted:
+        raise ValueError(f"signals must have shape {wanted}, got {signals.shape}")
+    if table.dtype.kind not in "iuf" or not (np.isnan(table) | np.isfinite(table)).all():
         raise ValueError(f"signals must be finite numbers or NaN, got {table.dtype}")
-    return table
+    if table.dtype.kind in "iu" and (table.max() > 127 or table.min() < -127):
+        raise ValueError("a stance counts units, at most 127 of them; targets are floats")
+    table = np.ascontiguousarray(table, np.float64 if table.dtype.kind == "f" else np.int8).view()
+    return frozen(table)
 
 
 @kernel
-def find_crosses(sums: Float64, at: Int64, rule: tuple[int, int, float, float], first: int, out: Float64) -> int:
-    """Rows and targets (2, c) at which two averages cross, from prefix sums of m closes (m + 1,).
+def find_crosses(closes: tuple[Float64, Int64], rule: Rule, first: int, flags: NDArray[np.uint8], out: Float64) -> int:
+    """Rows and targets (2, c) at which two averages cross; how many of them there are from row `first` on.
 
-    `rule` is fast and slow, and the targets above and below. Returns how many crosses count, those from row `first` on.
+    `closes` are their prefix sums (m + 1,) and the tape's rows (m,); `flags` (at least m) is scratch: 1 while above. A
+    change is looked for eight rows at a time, as one word.
     """
-    (fast, slow, up, down), m, count = rule, len(sums) - 1, 0
-    if slow >= m:
+    (sums, at), slow, n, count = closes, rule.slow, len(closes[0]) - rule.slow, 0
+    if n < 1:
         return 0
-    flags = np.empty(_BLOCK, np.uint8)
-    inverse_fast, inverse_slow = 1.0 / fast, 1.0 / slow
-    before = np.uint8((sums[slow] - sums[slow - fast]) * inverse_fast > (sums[slow] - sums[0]) * inverse_slow)
-    for start in range(slow + 1, m + 1, _BLOCK):
-        length, above = min(_BLOCK, m + 1 - start), 0
-        now, short, long = sums[start:], sums[start - fast :], sums[start - slow :]
-        for r in range(length):
-            flags[r] = (now[r] - short[r]) * inverse_fast > (now[r] - long[r]) * inverse_slow
-        for r in range(length):
-            above += flags[r]
-        if above == before * length:
+    now, short, long = sums[slow:], sums[slow - rule.fast :], sums[:n]
+    a, b = 1.0 / rule.fast, 1.0 / slow
+    for r in range(n):
+        flags[r] = (now[r] - short[r]) * a > (now[r] - long[r]) * b
+    before, words = np.int64(flags[0]), flags[: n // 8 * 8].view(np.int64)
+    for w in range(len(words) + 1):
+        if w < len(words) and words[w] == before * _ONES:
             continue
-        for r in range(length):
+        for r in range(8 * w, min(8 * w + 8, n)):
             if flags[r] != before:
-                before = flags[r]
-                row = at[start + r - 1]
+                before, row = np.int64(flags[r]), at[slow + r - 1]
                 if row >= first:
-                    out[0, count], out[1, count] = row, up if before else down
+                    out[0, count], out[1, count] = row, rule.above if before else rule.below
                     count += 1
     return count
 
@@ -201,7 +207,7 @@ def _spread(told: Any, desks: Any, tape: Tape, signals: Any, rule: Any) -> None:
 
     Told by signals (p, n, k) if there are any, else by pairs of averages (p, 2), else by what is in the scratch.
     """
-    (symbols, orders, fills, scratch), (given, whole, rows) = desks, signals
+    (symbols, orders, fills, scratch, flags), (given, whole, rows) = desks, signals
     pairs, short, sums, at, bars = rule
     template = told[0]
     slots = len(symbols)
@@ -214,7 +220,8 @@ def _spread(told: Any, desks: Any, tape: Tape, signals: Any, rule: Any) -> None:
                     column, unit = given[p, :, j], weight if whole else 1.0
                     changes = find_changes(column, unit, tape.bars[j], rows, scratch[w, j])
                 elif len(pairs):
-                    cross = (pairs[p, 0], pairs[p, 1], weight, -weight if short else 0.0)
-                    changes = find_crosses(sums[j, : bars[j] + 1], at[j], cross, rows[1], scratch[w, j])
+                    cross = Rule(pairs[p, 0], pairs[p, 1], weight, -weight if short else 0.0)
+                    closes = (sums[j, : bars[j] + 1], at[j])
+                    changes = find_crosses(closes, cross, rows[1], flags[w], scratch[w, j])
                 symbols[w, j].changes = changes
             run(told, p, (symbols[w], orders[w], fills[w]), tape, scratch[w], np.empty(0))

@@ -64,7 +64,7 @@ def hold(account: Any, close: Float64, qty: float) -> None:
         q0, q1, q2, q3 = q0 + c0 * c0, q1 + c1 * c1, q2 + c2 * c2, q3 + c3 * c3
         c0, c1, c2, c3 = min(c0, 0.0), min(c1, 0.0), min(c2, 0.0), min(c3, 0.0)
         s0, s1, s2, s3 = s0 + c0 * c0, s1 + c1 * c1, s2 + c2 * c2, s3 + c3 * c3
-        if max(max(e0, e1), max(e2, e3)) > account.peak or min(min(e0, e1), min(e2, e3)) < account.floor:
+        if max(e0, e1, e2, e3) > account.peak or min(e0, e1, e2, e3) < account.floor:
             _fall(account, e0)
             _fall(account, e1)
             _fall(account, e2)

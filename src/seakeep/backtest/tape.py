@@ -19,7 +19,7 @@ from seakeep.core.market import BarFrame, Float64, Int64, Observation
 from seakeep.core.units import interval_ms, iso
 from seakeep.execution.costs import range_variance
 
-__all__ = ["BLOCK", "CLOSE", "HIGH", "LOW", "MEAN", "OPEN", "SIGMA", "TIME", "VOLUME", "History", "Tape"]
+__all__ = ["BLOCK", "CLOSE", "HIGH", "LOW", "MEAN", "OPEN", "SIGMA", "TIME", "VOLUME", "History", "Tape", "frozen"]
 __all__ += ["LIMIT", "MARKET", "ROUTES", "STOP", "TRAILING"]
 
 OPEN, HIGH, LOW, CLOSE, VOLUME, TIME, SIGMA, MEAN = range(8)
@@ -116,7 +116,7 @@ class History:
         stamps = np.array([o.known_at for o in due], np.int64)
         grid = np.union1d(bars, stamps) if len(stamps) else bars
         tables = [_table(frame, times, grid) for frame, times in zip(ordered, known, strict=True)]
-        arrays = _stack(tables) | {"paid": _funding(due, symbols, grid), "grid": _frozen(grid)}
+        arrays = _stack(tables) | {"paid": _funding(due, symbols, grid), "grid": frozen(grid)}
         rows = np.arange(len(bars)) if len(grid) == len(bars) else np.searchsorted(grid, bars)
         return cls(symbols, ordered[0].interval, bars, rows, ordered, arrays)
 
@@ -136,7 +136,7 @@ class History:
             for j, frame in enumerate(self.frames):
                 sums[j, 1 : len(frame) + 1] = np.cumsum(frame.close - frame.close[0])
                 at[j, : len(frame)] = np.searchsorted(self.grid, frame.known_at)
-            self._arrays.update(sums=_frozen(sums), at=_frozen(at))
+            self._arrays.update(sums=frozen(sums), at=frozen(at))
         return self._arrays["sums"], self._arrays["at"], np.array([len(frame) for frame in self.frames])
 
     @property
@@ -151,9 +151,9 @@ class History:
         """
         key = (latency, seed)
         if key not in self._delays:
-            self._delays[key] = _frozen(self._delay(latency, seed))
+            self._delays[key] = frozen(self._delay(latency, seed))
         if window and window not in self._windows:
-            self._windows[window] = _frozen(self._with_activity(window))
+            self._windows[window] = frozen(self._with_activity(window))
         bars, arrays = self._windows[window] if window else self._arrays["bars"], self._arrays
         return Tape(bars, arrays["lines"], arrays["blocks"], self._delays[key], arrays["paid"])
 
@@ -224,7 +224,7 @@ def _stack(tables: Sequence[Float64]) -> dict[str, Any]:
     for table, rows, extremes in zip(tables, bars, blocks, strict=True):
         _lay(table, rows, extremes)
     lines = np.array([table[HIGH : CLOSE + 1] for table in tables])
-    return {"bars": _frozen(bars), "lines": _frozen(lines), "blocks": _frozen(blocks)}
+    return {"bars": frozen(bars), "lines": frozen(lines), "blocks": frozen(blocks)}
 
 
 def _refuse_unknown(frame: BarFrame) -> None:
@@ -244,9 +244,10 @@ def _refuse_unknown(frame: BarFrame) -> None:
 def _funding(due: Sequence[Observation], symbols: tuple[str, ...], grid: Int64) -> Float64:
     """Funding (f, 4) in the order in which the venue sees it."""
     rows = [(int(np.searchsorted(grid, o.known_at)), o.ts, symbols.index(o.symbol or ""), o.value) for o in due]
-    return _frozen(np.array(rows, np.float64).reshape(-1, 4))
+    return frozen(np.array(rows, np.float64).reshape(-1, 4))
 
 
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, made read-only: compiled code is compiled once for one kind of array."""
     array.flags.writeable = False
     return array

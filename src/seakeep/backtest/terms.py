@@ -165,6 +165,7 @@ def _told(instrument: Instrument, params: KernelParams, unit: float) -> dict[str
         **{f"{name}_den": step.den for name, step in fractions.items()},
         "value_units": value_units,
         "taker_units": fractions["taker"].num * (value_units / fractions["taker"].den),
+        **{"taker_rate": float(instrument.taker_fee), "maker_rate": float(instrument.maker_fee)},
         "maker_units": maker.num * (value_units / maker.den),
         "half_spread": rates.half_spread,
         "impact": rates.impact,

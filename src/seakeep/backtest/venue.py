@@ -1,4 +1,4 @@
-"""The compiled venue: one row of `brokers.sim`, with the same matching and costs, and what each reply makes the desk do.
+"""The compiled venue: one row of `brokers.sim` with the same matching and costs, and what replies make the desk do.
 
 The driver's engine hears the replies of a slice after the venue is done with it; what it then cancels travels. So its
 answers are given here at once, and a cancel counts from the next row on.
@@ -121,7 +121,7 @@ def _shortfall(books: Books, j: int, change: int, ticks: int, mid: float) -> boo
         return True
     margined = account.margined or not symbol.spot
     value = amount(change, lot_of(symbol)) * amount(ticks, tick_of(symbol))
-    if not margined and account.cash > 1.01 * value * (1.0 + symbol.taker_num / symbol.taker_den):
+    if not margined and account.cash > 1.01 * value * (1.0 + symbol.taker_rate):
         return False
     left = plus(Wide(account.high, account.low), proceeds(symbol, change, ticks, symbol.taker_units))
     if margined:

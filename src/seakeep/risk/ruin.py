@@ -2,8 +2,9 @@
 
 Two kinds of answer. `gbm_odds`: the laws of `stats.passage` averaged over what a history lets mean and variance be.
 `ruin_odds`, `survival` and `breaker_odds`: the returns or trades themselves, drawn again in blocks, twice: `worlds`
-histories as long as the one we have, each of which might have been ours, and `paths` futures from each. The mean over worlds is the probability; their spread is what we do
-not know about it (`low` to `high`, 95 %); `error` is the Monte Carlo error of the mean.
+histories as long as the one we have, each of which might have been ours, and `paths` futures from each. The mean over
+worlds is the probability; their spread is what we do not know about it (`low` to `high`, 95 %); `error` is the Monte
+Carlo error of the mean.
 
 Losses are positive fractions. A period is whatever one return spans: a day, an hour, a trade.
 """

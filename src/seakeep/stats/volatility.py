@@ -54,6 +54,9 @@ _ALPHAS = np.tile([0.03, 0.08, 0.15, 0.3], 5)
 _BETAS = np.maximum(np.repeat([0.0, 0.6, 0.9, 0.97, 0.995], 4) - _ALPHAS, 0.01)
 _FAMILIES = (slice(0, 4), slice(4, 12), slice(12, 20))
 """The starts with hardly any memory, with some and with a long one: each family may hold a maximum of its own."""
+_SHORT = 1_000
+"""On fewer returns there are more maxima, and passes are cheap: every memory is climbed from."""
+_EACH = tuple(slice(i, i + 4) for i in range(0, 20, 4))
 _EGARCH_STARTS = ((0.2, 0.0, 0.95), (0.1, -0.05, 0.98), (0.3, 0.0, 0.8))
 """(alpha, gamma, beta) to climb from."""
 
@@ -312,7 +315,8 @@ def _starts(y: Float64, form: Specification, before: Float64, work: Float64) -> 
         values = [likelihood(y, form.design @ free, True, before, work, *empty) for free in starts]
     else:
         tilt, found = float(form.model == "gjr"), lanes((y - mean) ** 2, _ALPHAS, _BETAS, 1.0)
-        places = [family.start + int(found[family].argmax()) for family in _FAMILIES]
+        families = _EACH if len(y) < _SHORT else _FAMILIES
+        places = [family.start + int(found[family].argmax()) for family in families]
         pairs = [(float(_ALPHAS[i]), float(_BETAS[i])) for i in places]
         guesses = [Garch(1 - a - b, a * (1 - tilt / 2), b, a * tilt, mean, nu, form.model) for a, b in pairs]
         starts, values = [form.free(guess, 1.0) for guess in guesses], [float(found[i]) for i in places]
