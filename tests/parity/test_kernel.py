@@ -200,18 +200,27 @@ def changes(column: Float64, ts: Sequence[int]) -> dict[int, float]:
 
 
 @few
-@given(st.integers(0, 10_000), st.sampled_from([StopParams(), StopParams(stop_loss=0.02, take_profit=0.04)]))
-def test_target_weights_pyramids_and_turns_are_those_of_told_decisions(seed: int, stops: StopParams) -> None:
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([PERPETUAL, SPOT]),
+    st.sampled_from([StopParams(), StopParams(stop_loss=0.02, take_profit=0.04)]),
+)
+def test_target_weights_pyramids_and_turns_are_those_of_told_decisions(
+    seed: int, first: Instrument, stops: StopParams
+) -> None:
     n, draw = 120, np.random.default_rng(seed)
-    frames = [walk(PERPETUAL.symbol, n, seed, volume=1e3), walk(OTHER.symbol, n, seed + 1, volume=1e3)]
+    frames = [walk(first.symbol, n, seed, volume=1e3), walk(OTHER.symbol, n, seed + 1, volume=1e3)]
     paid = [Observation("x", "funding_rate", PERPETUAL.symbol, h * HOUR, h * HOUR, 1e-4) for h in range(8, n + 8, 8)]
+    paid = paid if first is PERPETUAL else []
     targets = np.where(draw.random((n, 2)) < 0.7, np.nan, draw.choice([-0.6, -0.2, 0.0, 0.2, 0.4, 0.6], (n, 2)))
-    targets[:, 1] = np.abs(targets[:, 1])
+    targets = np.abs(targets) if first is SPOT else np.column_stack([targets[:, 0], np.abs(targets[:, 1])])
     params = KernelParams(
-        instruments={PERPETUAL.symbol: PERPETUAL, OTHER.symbol: OTHER}, limits=Limits.static(max_gross=0.9), stops=stops
+        instruments={first.symbol: first, OTHER.symbol: OTHER}, limits=Limits.static(max_gross=0.9), stops=stops
     )
     history = History.of(frames, paid)
     made = simulate(history, targets, params, details=True)
+    dense = simulate(history, targets, replace(params, sparse=False), details=True)
+    assert made.fills.tobytes() == dense.fills.tobytes()
     asked = {s: changes(targets[:, j], history.ts.tolist()) for j, s in enumerate(history.symbols)}
     pipeline = engine_of(Market(frames, {}, paid), params).pipeline
     journal = MemoryJournal()

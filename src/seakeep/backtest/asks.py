@@ -71,11 +71,16 @@ def find_changes(column: Any, unit: float, bars: Float64, rows: tuple[Int64, int
 
     `rows` are the tape's rows of the column and the first that counts. Returns how many changes there are.
     """
-    (at, first), before, count = rows, 0.0, 0
+    (at, first), before, count, known, said = rows, 0.0, 0, False, column[0]
     for r in range(len(column)):
+        if known and column[r] == said:
+            continue
         target = column[r] * unit
-        if target != before and not np.isnan(target) and at[r] >= first and bars[at[r], OPEN] > 0.0:
+        counts = target != before and not np.isnan(target) and at[r] >= first and bars[at[r], OPEN] > 0.0
+        if counts:
             out[0, count], out[1, count] = at[r], target
             before = target
             count += 1
+        if counts or target == before:
+            known, said = True, column[r]
     return count

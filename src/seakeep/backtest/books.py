@@ -36,7 +36,7 @@ LANES = (
 """Metrics that the pass keeps as it goes: sums and extremes, of which the ratios people read are made afterwards."""
 
 _TERMS = _fields(np.float64, "high low cash unit spend_num spend_den participation max_gross min_weight") + _fields(
-    np.int64, "path touch_fills window funding_ms max_open gap_ms trade_from bar_ms sparse targets"
+    np.int64, "path touch_fills window funding_ms max_open gap_ms trade_from bar_ms sparse targets lends"
 )
 _STATE = _fields(np.int64, "now number next_paid margined kept") + _fields(np.float64, "previous peak floor")
 ACCOUNT = np.dtype(_TERMS + _fields(np.float64, " ".join(VARIED)) + _STATE + _fields(np.float64, " ".join(LANES)))
@@ -50,11 +50,12 @@ SYMBOL = np.dtype(
     + _fields(np.int64, "lots since funded last_added orders decided change wish wish_held")
     + _fields(np.float64, "qty taken flow_high flow_low asked weight given")
     + _fields(np.float64, "open high low close volume sigma mean")
-    + _fields(np.int64, "here opened")
+    + _fields(np.int64, "here opened seen busy touch")
     + [("delay", np.int64, (ROUTES,))]
 )
-"""One symbol: steps, rates and costs (fees in units per lot x tick), what is held, what is wanted and what is given,
-and the row at hand: its last bar, whether that came in this row (`here`), and what delays an order."""
+"""One symbol: steps, rates and costs (fees in units per lot x tick), what is held, wanted and given; of the row at hand
+its last bar, whether that came in this row (`here`), and what delays an order. A row is `seen` only if it matters: the
+next one while orders move (`busy`), or that in which a resting order may be met (`touch`)."""
 
 ORDER = np.dtype(
     _fields(np.int64, "kind side lots reduce ticks sent arrival number cancel_at cancel_sent")
@@ -159,7 +160,7 @@ def book(account: Any, symbol: Any, fill: Any) -> None:
         _leg(account, symbol, change - closing, fill.ticks, fee_units)
     if before == 0 or before * symbol.lots < 0:
         symbol.since = fill.ts
-    symbol.qty = amount(symbol.lots, lot_of(symbol))
+    symbol.qty = amount(symbol.lots, lot_of(symbol)) if symbol.lots else 0.0
     if not symbol.spot:
         account.margined += int(symbol.lots != 0) - int(before != 0)
     _measure(account, symbol, fill, fee_rate)

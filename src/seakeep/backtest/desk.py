@@ -218,14 +218,14 @@ def _send(books: Books, j: int, side: int, lots: int, ticks: int) -> None:
 
 
 @kernel(inline=True)
-def decide(books: Books, asks: Float64, i: int, equity: float) -> None:
+def decide(books: Books, lines: Float64, asks: Float64, i: int, equity: float) -> None:
     """A row at the desk: what is wanted, what the gate gives of it, the orders that follow."""
     if not _asks(books, asks, i):
         return
     scale = 1.0 / equity if equity > 0.0 else math.inf
     for j in range(len(books.symbols)):
         symbol = books.symbols[j]
-        symbol.weight = symbol.qty * symbol.close * scale if symbol.lots else 0.0
+        symbol.weight = symbol.qty * lines[j, 2, i] * scale if symbol.lots else 0.0
     allow(books.account, books.symbols, equity)
     for j in range(len(books.symbols)):
         symbol = books.symbols[j]

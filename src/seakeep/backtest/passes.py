@@ -39,6 +39,10 @@ from seakeep.core.market import Float64
 __all__ = ["capacity", "play"]
 
 
+_AHEAD = 1 << 10
+"""Rows that are searched for a touch at once; a far order is looked for again from there."""
+
+
 def capacity(latency_ms: int, bar_ms: int) -> int:
     """Orders of one symbol that may be under way at once: each bar may send an order with a stop and a target."""
     return 12 + 4 * (latency_ms // bar_ms)
@@ -64,26 +68,31 @@ def _holds(symbols: NDArray[Any]) -> int:
 
 @kernel(inline=True)
 def _tidy(books: Books) -> bool:
-    """Take orders that are gone out of the tables; whether what is left must see the very next row."""
+    """Take orders that are gone out of the tables; whether some symbol must see the very next row."""
     busy = books.account.margined > 0 or books.account.sparse == 0
     for j in range(len(books.symbols)):
-        kept = 0
-        for o in range(books.symbols[j].orders):
+        symbol, kept = books.symbols[j], 0
+        if not symbol.seen:
+            continue
+        symbol.busy, symbol.touch = 0, -1
+        for o in range(symbol.orders):
             order = books.orders[j, o]
             if not order.alive:
                 continue
             rests = order.works and order.cancel_at == NOBODY and not order.triggered and not order.fresh
-            busy = busy or not rests or order.kind in (MARKET, TRAILING)
+            if not rests or order.kind in (MARKET, TRAILING):
+                symbol.busy = 1
             if kept < o:
                 books.orders[j, kept] = order
             kept += 1
-        books.symbols[j].orders = kept
+        symbol.orders = kept
+        busy = busy or symbol.busy == 1
     return bool(busy)
 
 
 @kernel
-def _next_touch(books: Books, tape: Tape, j: int, i: int, stop: int) -> int:
-    """First row from i on, before `stop`, whose bar reaches a resting order of symbol j; else `stop`."""
+def _next_touch(books: Books, tape: Tape, j: int, i: int) -> int:
+    """First row from i on whose bar reaches a resting order of symbol j, or the one where the search stopped."""
     above, beneath = np.inf, -np.inf
     for o in range(books.symbols[j].orders):
         order = books.orders[j, o]
@@ -92,6 +101,7 @@ def _next_touch(books: Books, tape: Tape, j: int, i: int, stop: int) -> int:
         else:
             above = min(above, order.price)
     high, low, lowest, highest = tape.lines[j, 0], tape.lines[j, 1], tape.blocks[j, 0], tape.blocks[j, 1]
+    stop = min(i + _AHEAD, tape.bars.shape[1])
     while i < stop:
         b = i // BLOCK
         end = min(stop, (b + 1) * BLOCK)
@@ -100,7 +110,7 @@ def _next_touch(books: Books, tape: Tape, j: int, i: int, stop: int) -> int:
                 if low[r] <= beneath or high[r] >= above:
                     return r
         i = end
-    return stop
+    return int(i)
 
 
 @kernel
@@ -130,8 +140,11 @@ def _next_row(books: Books, tape: Tape, asks: Float64, i: int) -> int:
             symbol.wish, symbol.wish_held = _next_wish(account, asks[j], i, now, symbol.spot == 0), now
         first = min(first, symbol.wish)
     for j in range(len(symbols)):
-        if symbols[j].orders:
-            first = _next_touch(books, tape, j, i, first)
+        symbol = symbols[j]
+        if symbol.orders:
+            if symbol.touch < i:
+                symbol.touch = _next_touch(books, tape, j, i)
+            first = min(first, symbol.touch)
     return int(max(first, i))
 
 
@@ -157,37 +170,47 @@ def _carry(books: Books, lines: Float64, start: int, stop: int, curve: Float64) 
 
 
 @kernel(inline=True)
-def _turn_to(books: Books, tape: Tape, i: int) -> None:
-    """Put row i before venue and desk: the bar of each symbol, or what its last one left, and the delays."""
-    account, drawn = books.account, i if tape.delay.shape[1] > 1 else 0
+def _turn_to(books: Books, tape: Tape, j: int, i: int) -> None:
+    """Put row i of symbol j before venue and desk: its bar, or what its last one left, and the delays."""
+    symbol, r, drawn = books.symbols[j], i, i if tape.delay.shape[1] > 1 else 0
+    symbol.seen, symbol.taken = 1, 0.0
+    symbol.close, symbol.volume = tape.bars[j, i, CLOSE], tape.bars[j, i, VOLUME]
+    symbol.high, symbol.low = tape.bars[j, i, HIGH], tape.bars[j, i, LOW]
+    symbol.sigma, symbol.mean = tape.bars[j, i, SIGMA], tape.bars[j, i, MEAN]
+    symbol.here = int(tape.bars[j, i, OPEN] > 0.0)
+    while not tape.bars[j, r, OPEN] > 0.0 and r > 0:
+        r -= 1
+    symbol.open, symbol.opened = tape.bars[j, r, OPEN], int(tape.bars[j, r, TIME]) - books.account.bar_ms
+    if drawn or i == 0 or symbol.delay[0] == 0:
+        for route in range(ROUTES):
+            symbol.delay[route] = tape.delay[j, drawn, route]
+
+
+@kernel(inline=True)
+def _look(books: Books, tape: Tape, asks: Float64, i: int, paid: bool) -> bool:
+    """Look at row i of the symbols for which it matters; whether the venue has anything to do."""
+    account, active = books.account, paid or books.account.margined > 0
+    every = account.lends or account.targets == 0 or account.sparse == 0
     account.now = int(tape.bars[0, i, TIME])
     for j in range(len(books.symbols)):
-        symbol, r = books.symbols[j], i
-        symbol.close, symbol.volume, symbol.taken = tape.bars[j, i, CLOSE], tape.bars[j, i, VOLUME], 0.0
-        symbol.high, symbol.low, symbol.sigma, symbol.mean = (
-            tape.bars[j, i, HIGH],
-            tape.bars[j, i, LOW],
-            tape.bars[j, i, SIGMA],
-            tape.bars[j, i, MEAN],
-        )
-        symbol.here = int(tape.bars[j, i, OPEN] > 0.0)
-        while not tape.bars[j, r, OPEN] > 0.0 and r > 0:
-            r -= 1
-        symbol.open, symbol.opened = tape.bars[j, r, OPEN], int(tape.bars[j, r, TIME]) - account.bar_ms
-        if drawn or i == 0 or symbol.delay[0] == 0:
-            for route in range(ROUTES):
-                symbol.delay[route] = tape.delay[j, drawn, route]
+        symbol = books.symbols[j]
+        symbol.seen = symbol.here = 0
+        told = account.targets and symbol.change < symbol.changes and asks[j, 0, symbol.change] == i
+        if symbol.orders and symbol.touch < i:
+            symbol.touch = _next_touch(books, tape, j, i)
+        moved = symbol.orders > 0 and (symbol.busy or symbol.touch == i)
+        if every or told or moved:
+            _turn_to(books, tape, j, i)
+        active = active or symbol.orders > 0
+    return bool(active)
 
 
 @kernel(inline=True)
 def _visit(books: Books, tape: Tape, asks: Float64, i: int, curve: Float64) -> None:
     """A row at the venue and at the desk."""
-    account, orders = books.account, 0
-    _turn_to(books, tape, i)
-    for j in range(len(books.symbols)):
-        orders += books.symbols[j].orders
+    account = books.account
     paid = account.next_paid < len(tape.paid) and tape.paid[account.next_paid, 0] == i
-    if orders or paid or account.margined:
+    if _look(books, tape, asks, i, paid):
         advance(books, tape.paid, i)
     if account.now < account.trade_from:
         return
@@ -196,7 +219,7 @@ def _visit(books: Books, tape: Tape, asks: Float64, i: int, curve: Float64) -> N
     account.exposed += _holds(books.symbols)
     if len(curve):
         curve[i] = equity
-    decide(books, asks, i, equity)
+    decide(books, tape.lines, asks, i, equity)
 
 
 def _without_owner(context: Any, array: Any) -> Any:

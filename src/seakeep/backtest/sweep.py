@@ -178,8 +178,8 @@ def _signals(signals: NDArray[Any], history: History) -> NDArray[Any]:
 def find_crosses(closes: tuple[Float64, Int64], rule: Rule, first: int, flags: NDArray[np.uint8], out: Float64) -> int:
     """Rows and targets (2, c) at which two averages cross; how many of them there are from row `first` on.
 
-    `closes` are their prefix sums (m + 1,) and the tape's rows (m,); `flags` (at least m) is scratch: 1 while above. A
-    change is looked for eight rows at a time, as one word.
+    `closes` are their prefix sums (m + 1,) and the rows of the tape (m,); `flags` (m + 8,) is scratch, 1 while above.
+    A change is looked for eight rows at a time, as one word.
     """
     (sums, at), slow, n, count = closes, rule.slow, len(closes[0]) - rule.slow, 0
     if n < 1:
@@ -188,16 +188,20 @@ def find_crosses(closes: tuple[Float64, Int64], rule: Rule, first: int, flags: N
     a, b = 1.0 / rule.fast, 1.0 / slow
     for r in range(n):
         flags[r] = (now[r] - short[r]) * a > (now[r] - long[r]) * b
-    before, words = np.int64(flags[0]), flags[: n // 8 * 8].view(np.int64)
-    for w in range(len(words) + 1):
-        if w < len(words) and words[w] == before * _ONES:
+    padded = (n + 7) // 8 * 8
+    flags[n:padded] = flags[n - 1]
+    before, words = np.int64(flags[0]), flags[:padded].view(np.int64)
+    same = before * _ONES
+    for w in range(len(words)):
+        if words[w] == same:
             continue
-        for r in range(8 * w, min(8 * w + 8, n)):
+        for r in range(8 * w, 8 * w + 8):
             if flags[r] != before:
                 before, row = np.int64(flags[r]), at[slow + r - 1]
                 if row >= first:
                     out[0, count], out[1, count] = row, rule.above if before else rule.below
                     count += 1
+        same = before * _ONES
     return count
 
 

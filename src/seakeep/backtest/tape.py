@@ -39,7 +39,7 @@ _PRICES = ("open", "high", "low", "close", "volume")
 class Tape(NamedTuple):
     """What compiled code sees: k symbols, n rows; all read-only.
 
-    `bars` (k, n, 8), a cache line each; where a symbol has no bar its open is NaN, its last close stands and its range
+    `bars` (k, n, 8), a row together; where a symbol has no bar its open is NaN, its last close stands and its range
     meets nothing. `lines` (k, 3, n) repeat low, high and close for the loops over many rows. `blocks` (k, 2, b): lowest
     low and highest high of each block. `delay` (k, 1 or n, 9) in ms. `paid` (f, 4): row, due time, symbol and rate.
     """

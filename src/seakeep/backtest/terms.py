@@ -98,6 +98,7 @@ def account_record(params: KernelParams, history: History) -> NDArray[Any]:
         **_protection(params.stops),
         **params.thresholds.model_dump(include=set(VARIED)),
         "weight": params.weight,
+        "lends": any(instrument.kind is InstrumentKind.PERPETUAL for instrument in instruments),
     }
     return _filled(ACCOUNT, [told])
 

@@ -145,10 +145,11 @@ class Market:
     def activity(self) -> tuple[float, float]:
         """Sigma of a bar's log return and mean volume of a bar, over the same window, the present bar included."""
         if self._activity is None:
-            n = len(self.window)
-            volume = sum([bar.volume for bar in self.window]) / n
-            sigma = math.sqrt(sum([range_variance.py_func(bar.high, bar.low) for bar in self.window]) / n)
-            self._activity = sigma, volume
+            variance = volume = 0.0
+            for bar in self.window:
+                variance += range_variance.py_func(bar.high, bar.low)
+                volume += bar.volume
+            self._activity = math.sqrt(variance / len(self.window)), volume / len(self.window)
         return self._activity
 
     def taker(self, mid: float, side: int, qty: float) -> Decimal:

@@ -60,4 +60,5 @@ def taker_price(mid: float, side: int, share: float, sigma: float, rates: CostRa
 @kernel
 def range_variance(high: float, low: float) -> float:
     """Variance of a bar's log return from its range: ln(high / low)^2 / (4 ln 2) (Parkinson 1980); one bar suffices."""
-    return _PARKINSON * math.log(high / low) ** 2
+    reach = math.log(high / low)
+    return _PARKINSON * (reach * reach)

@@ -21,6 +21,8 @@ _EXACT_POWERS = 22
 """10^22 is the largest power of ten that is a float."""
 _DIGITS = 1e15
 """Below it every decimal has a float of its own, so equal floats are equal decimals."""
+_CLEAR = 1e-15
+"""A count further than this from a whole one, relatively, is not a matter of rounding."""
 _SLACK = 1e-27
 """Two sums of money this near, relatively, are the same decimal."""
 
@@ -76,7 +78,10 @@ def count_down(x: float, step: Step) -> int:
     >>> count_down(0.3, Step(1.0, 10.0))
     3
     """
-    m = math.floor(x / step.num * step.den)
+    y = x * step.den / step.num
+    m = math.floor(y)
+    if _CLEAR * abs(y) < y - m < 1.0 - _CLEAR * abs(y):
+        return int(m)
     while amount(m, step) > x:
         m -= 1
     while amount(m + 1, step) <= x:

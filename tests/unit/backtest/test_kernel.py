@@ -200,3 +200,9 @@ def test_terms_that_cannot_be_met_are_refused() -> None:
         simulate([market], np.ones(2), replace(PLAIN, stops=StopParams(atr_multiple=2.0)))
     with pytest.raises(ConfigError, match="shorter than a bar"):
         simulate([market], np.ones(2), replace(PLAIN, latency=LatencyParams(high_ms=HOUR)))
+
+
+def test_every_fill_is_kept_however_many_there_are() -> None:
+    n = 6_000
+    made = simulate([flat(*[100.0] * n)], np.arange(n) % 2, PLAIN, details=True)
+    assert len(made.fills) == made.metrics["fills"] == n - 2
