@@ -17,6 +17,10 @@ INSTALL := $(BIN)/uv pip install --quiet $(CERTS) --python $(BIN)/python --compi
 DROP_STALE_KERNELS := newest=$$(grep -rlE 'jit|compiled' --include='*.py' src | xargs ls -t | head -1); \
 	find src -name '*.nb[ic]' ! -newer "$$newest" -delete
 
+# A file stays with one worker, so that what its tests share is made once and no kernel is compiled by both at the same
+# time; the long files of e2e and integration come first, as they lie.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -27,10 +31,10 @@ demo: .venv/.core ## a trading day, end to end, offline: generate, trade, report
 
 test: check ## lint, types, contracts and the whole test suite
 	@$(DROP_STALE_KERNELS)
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest $(WORKERS)
 
 test-slow: .venv/.test ## the longer checks that `make test` leaves out
-	$(BIN)/pytest -n 2 --dist loadgroup -m slow
+	$(BIN)/pytest $(WORKERS) -m slow
 
 check: .venv/.test ## lint, format, types and import contracts only
 	$(BIN)/ruff check .

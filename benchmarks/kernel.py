@@ -4,8 +4,9 @@
 
 The work is that of every peer: a cross of the averages of 20 and 50 closes, long only, whole equity, 0.02 % fee, 2 %
 stop. Peers run in turn with us, round by round, in CPU seconds of their own process: backtesting.py here, vectorbt in
-the Python that the variable names. What is absent is named. Goals are those of a quiet machine; two threads are also
-timed by the clock, which a busy one makes longer.
+the Python that the variable names. Of vectorbt the whole sweep is run once, in chunks of 50 as its memory asks for, and
+compared wall to wall; `--quick` scales it from two chunks, which leaves out much of what the whole costs it. What is
+absent is named. Goals are those of a quiet machine; a busy one makes the clock's figures longer.
 """
 
 import argparse
@@ -26,10 +27,11 @@ from typing import IO, Any
 
 import numpy as np
 
-BARS, LONG, RUNS = 100_000, 1_000_000, 1_000
+BARS, LONG, RUNS, CHUNK = 100_000, 1_000_000, 1_000, 50
 FAST, SLOW, FEE, STOP, CASH = 20, 50, 0.0002, 0.02, 1_000_000.0
 ROUNDS = 5
 Rows = dict[str, np.ndarray]
+Ask = Callable[..., dict[str, float]]
 
 
 def bars(n: int, seed: int = 7) -> Rows:
@@ -59,7 +61,7 @@ def cpu(work: Callable[[], object]) -> float:
 
 
 def serve_vectorbt() -> None:
-    """Answer each line "n" or "n p" with the CPU seconds of one pass, or of p runs scaled from 50."""
+    """Answer each line "n" with what one pass takes, and "n p q" with what the chunks [p, q) of 50 runs take."""
     import pandas as pd
     import vectorbt as vbt
 
@@ -78,21 +80,33 @@ def serve_vectorbt() -> None:
 
     known = {n: price(n) for n in (BARS, LONG)}
     fast, slow = grid()
-    run(known[BARS], FAST, SLOW)
-    run(known[BARS], fast[:50], slow[:50])
+
+    def answer(n: int, chunks: list[int]) -> None:
+        if not chunks:
+            run(known[n], FAST, SLOW)
+        for chunk in range(*(chunks or (0,))):
+            part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+            run(known[n], fast[part], slow[part])
+
+    answer(BARS, [])
+    answer(BARS, [0, 1])
     print("ready", flush=True)
     for line in sys.stdin:
-        n, *rest = map(int, line.split())
-        one = cpu(lambda n=n: run(known[n], FAST, SLOW)) if not rest else 0.0  # type: ignore[misc]
-        for start in (0, 500) if rest else ():
-            part = slice(start, start + 50)
-            one += cpu(lambda n=n, part=part: run(known[n], fast[part], slow[part])) * rest[0] / 100  # type: ignore[misc]
-        print(one, flush=True)
+        n, *chunks = map(int, line.split())
+        start, spent = time.perf_counter(), time.process_time()
+        answer(n, chunks)
+        print(json.dumps(taken(start, spent)), flush=True)
+
+
+def taken(start: float, spent: float) -> dict[str, float]:
+    """Wall and CPU seconds since these instants, and the peak memory of this process."""
+    mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"wall": time.perf_counter() - start, "cpu": time.process_time() - spent, "mb": mb}
 
 
 @contextmanager
-def vectorbt() -> Iterator[Callable[..., float] | None]:
-    """A function of the numbers of a line to CPU seconds; None where no Python with vectorbt is named."""
+def vectorbt() -> Iterator[Ask | None]:
+    """A function of the numbers of a line to what they take; None where no Python with vectorbt is named."""
     python = os.environ.get("SEAKEEP_VECTORBT")
     if not python:
         print("vectorbt: absent (name a Python that has it in SEAKEEP_VECTORBT)")
@@ -105,10 +119,11 @@ def vectorbt() -> Iterator[Callable[..., float] | None]:
         assert listen is not None
         _until_ready(listen)
 
-        def ask(*numbers: int) -> float:
+        def ask(*numbers: int) -> dict[str, float]:
             speak.write(" ".join(map(str, numbers)) + "\n")
             speak.flush()
-            return float(listen.readline())
+            found: dict[str, float] = json.loads(listen.readline())
+            return found
 
         yield ask
         speak.close()
@@ -227,7 +242,7 @@ def line(what: str, value: str, goal: str = "", met: bool | None = None) -> None
     print(f"{what:58} {value:>22}  {goal}{'' if met is None else ': met' if met else ': MISSED'}")
 
 
-def passes(ask: Callable[..., float] | None) -> None:
+def passes(ask: Ask | None) -> None:
     """One pass in turn with the peers; on one thread, because an idle one would be counted as it waits."""
     import numba
 
@@ -242,7 +257,7 @@ def passes(ask: Callable[..., float] | None) -> None:
         rounds = [
             (
                 cpu(lambda h=history, r=rule, p=params: sweep(h, r, p)),  # type: ignore[misc]
-                None if ask is None else ask(n),
+                None if ask is None else ask(n)["cpu"],
                 None if peer is None or i >= 2 else cpu(peer),
             )
             for i in range(ROUNDS)
@@ -261,38 +276,46 @@ def passes(ask: Callable[..., float] | None) -> None:
         line("  with fills and equity curve, one trade", f"{dense / n * 1e9:.1f} ns/bar")
 
 
-def sweeps(ask: Callable[..., float] | None) -> None:
-    """The sweep of 1,000 parameter sets, with one thread and two."""
+def sweeps(ask: Ask | None, quick: bool) -> None:
+    """The sweep of 1,000 parameter sets, with one thread and two, beside that of the peer."""
     import numba
 
     from seakeep.backtest.sweep import Cross, sweep
 
     (history, params), rule = market(BARS), Cross(*grid())
-    theirs = None if ask is None else min(ask(BARS, RUNS) for _ in range(2))
     walls, cpus = {}, {}
     for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
         numba.set_num_threads(threads)
         sweep(history, rule, params)
-        taken = []
+        rounds = []
         for _ in range(ROUNDS):
             start, spent = time.perf_counter(), time.process_time()
             sweep(history, rule, params)
-            taken.append((time.perf_counter() - start, time.process_time() - spent))
-        walls[threads], cpus[threads] = min(w for w, _ in taken), min(c for _, c in taken)
+            rounds.append(taken(start, spent))
+        walls[threads], cpus[threads] = (min(r[name] for r in rounds) for name in ("wall", "cpu"))
         per = cpus[threads] / BARS / RUNS * 1e9
         line(
             f"1,000 runs x 100,000 bars, {threads} threads",
             f"{walls[threads]:.3f} s wall",
             f"{per:.2f} ns a bar and run",
         )
-    if theirs is not None:
-        best = min(walls.values())
-        line("  vectorbt, its CPU over our wall", f"{theirs / best:.0f} x", "goal 250 x", theirs / best >= 250)
-        line("  vectorbt, CPU over CPU, one thread", f"{theirs / cpus[1]:.0f} x", "two threads: twice that")
+    if ask is not None:
+        beside(ask, quick, min(walls.values()), cpus[1])
     if 2 in walls:
         line("  two threads over one", f"{walls[1] / walls[2]:.2f} x", "goal 1.8 x on a quiet machine")
     few = min(cpu(lambda: sweep(history, Cross(*(a[:100] for a in grid())), params)) for _ in range(ROUNDS))
     line("  cost of a run, 1,000 over 100", f"{cpus[1] / RUNS / (few / 100):.2f} x", "linear")
+
+
+def beside(ask: Ask, quick: bool, wall: float, spent: float) -> None:
+    """The peer's sweep against our seconds by the clock and of CPU on one thread."""
+    last = 2 if quick else RUNS // CHUNK
+    theirs, scale = ask(BARS, 0, last), RUNS / CHUNK / last
+    how = "scaled from 2 chunks of 50" if quick else "whole, chunks of 50"
+    line(f"  vectorbt, {how}", f"{theirs['wall'] * scale:.1f} s wall", f"{theirs['mb']:,.0f} MB at its peak")
+    ratio = theirs["wall"] * scale / wall
+    line("  vectorbt, wall over wall", f"{ratio:.0f} x", "goal 250 x", None if quick else ratio >= 250)
+    line("  vectorbt, CPU over CPU, our one thread", f"{theirs['cpu'] * scale / spent:.0f} x")
 
 
 def symbols() -> None:
@@ -341,6 +364,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--serve-vectorbt", action="store_true")
     parser.add_argument("--child", choices=["pass", "sweep"])
+    parser.add_argument("--quick", action="store_true", help="scale vectorbt's sweep from two chunks")
     chosen = parser.parse_args()
     if chosen.serve_vectorbt:
         serve_vectorbt()
@@ -350,7 +374,7 @@ def main() -> None:
         starts()
         with vectorbt() as ask:
             passes(ask)
-            sweeps(ask)
+            sweeps(ask, chosen.quick)
         symbols()
 
 

@@ -1,6 +1,6 @@
 """A search of 1,000 parameter sets on 1e5 bars, as `seakeep optimize` makes it: where the time goes.
 
-    python benchmarks/optimize.py [--bars 100000] [--confirm]
+    python benchmarks/optimize.py [--bars 100000] [--confirm] [--samplers 500]
 
 Peer: vectorbt 1.2.0 needs 64.0 s and 5.4 GB for 1,000 moving-average crosses with a stop on 1e5 bars on two cores like
 these (measured once, in chunks of 50 columns; it is not installed beside us). It gives final figures of each column.
@@ -12,15 +12,17 @@ import argparse
 import resource
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from seakeep.app import optimizer
 from seakeep.app.candidates import ranking
+from seakeep.app.searching import Searching
 from seakeep.app.settings import load
 from seakeep.app.studystore import open_study
-from seakeep.backtest.search import Space
+from seakeep.backtest.search import Point, Space, ask
 from seakeep.backtest.sharpeline import judge
 from seakeep.backtest.survey import survey
 from seakeep.core.market import BarFrame
@@ -50,12 +52,32 @@ def bars(n: int) -> BarFrame:
     )
 
 
+def samplers(points: int) -> None:
+    """Print what asking for a point costs by itself, the worth of each being a formula."""
+    space = Space.of({"fast": tuple(range(5, 105, 4)), "slow": tuple(range(110, 310, 5))})
+    list(ask(space, "tpe", 1, 1, lambda _: [0.0], 1))
+    for method, sides in (("tpe", 1), ("nsga2", 2)):
+        begun = time.process_time()
+        list(ask(space, method, points, 1, partial(bowl, sides), sides))
+        cost = (time.process_time() - begun) / points
+        print(f"{method:6} {1e3 * cost:.2f} ms of CPU a point, the mean of {points:,}")
+
+
+def bowl(sides: int, point: Point) -> list[float]:
+    """What a point is worth, by so many objectives."""
+    return [-((point[0] - 9.0) ** 2), -abs(point[1] - 11.0)][:sides]
+
+
 def main() -> None:
     """Print seconds of CPU and wall by part, and the ratio to the peer's figure."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--bars", type=int, default=100_000)
     parser.add_argument("--confirm", action="store_true")
+    parser.add_argument("--samplers", type=int, default=0, help="time of TPE and NSGA-II alone, for so many points")
     given = parser.parse_args()
+    if given.samplers:
+        samplers(given.samplers)
+        return
     options = {"run.symbols": "BTC/USDT", "run.interval": "1h", "strategy.name": "trend", "risk.stops.stop_loss": 0.02}
     settings = load(None, {}, options).settings
     asked = optimizer.Asked(space={"fast": tuple(range(5, 105, 4)), "slow": tuple(range(110, 310, 5))})
@@ -76,7 +98,7 @@ def main() -> None:
             clock[:] = now
 
         space = Space.of(asked.space)
-        search = optimizer._Search(ranking(settings), Path(folder), asked, space, by_driver=False)  # noqa: SLF001
+        search = Searching(ranking(settings), Path(folder), asked, space, by_driver=False)
         mark("prepare: read, features of the corners, history")
         search.estimate()
         mark("first run: kernel from its cache, delays drawn")

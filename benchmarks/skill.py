@@ -1,18 +1,24 @@
 """Skill of every registered expert on real hourly bars: purged walk-forward, intervals, naive baselines.
 
-    python benchmarks/skill.py DATA [--experts ma,rsi] [--horizon 24] [--blocks 5] [--to docs/explanation/skill.md]
+    python benchmarks/skill.py DATA [--experts ma,rsi] [--horizon 24] [--blocks 5] [--keep FOLDER] \
+        [--to docs/explanation/skill.md]
 
 DATA is a folder with ohlcv/<set>/<SYMBOL>.parquet of columns ts, open, high, low, close, volume. Each asset counts
 once, with its longest file. Rows whose price changes its meaning (a reused ticker) end the series there.
+
+The networks take hours. --keep writes each expert's figures to FOLDER as they are done and reads those already there,
+so that a run that was cut off goes on and the page is made of all of them. Empty FOLDER after a change of an expert.
 """
 
 import argparse
+import json
 import math
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from pyarrow import parquet
 
@@ -40,18 +46,32 @@ def main() -> None:
     for name in names:
         before = time.process_time()
         try:
-            expert = build(EXPERTS, name, {"horizon": args.horizon})
-            rows = panel(history, expert)
-            walk = walk_forward(expert, rows, args.seed, args.blocks)
-            found.append((name, score(walk, rows), _by_asset(rows, walk.said, history)))
+            card, own = _measured(name, history, args)
         except ModelError as error:
             print(f"{name}: {error}", file=sys.stderr)
             continue
-        print(f"{_row(name, found[-1][1])}  {time.process_time() - before:.0f} s", file=sys.stderr, flush=True)
+        found.append((name, card, own))
+        print(f"{_row(name, card)}  {time.process_time() - before:.0f} s", file=sys.stderr, flush=True)
     page = _page(found, history, args)
     print(page)
     if args.to:
         args.to.write_text(page, encoding="utf-8")
+
+
+def _measured(name: str, history: list[BarFrame], args: argparse.Namespace) -> tuple[Scorecard, dict[str, float]]:
+    """The figures of one expert and those by asset, kept ones if there are."""
+    kept = args.keep and args.keep / f"{name}-{args.horizon}-{args.blocks}-{args.seed}-{args.newest}.json"
+    if kept and kept.exists():
+        card, own = json.loads(kept.read_text(encoding="utf-8"))
+        return msgspec.convert(card, Scorecard), own
+    expert = build(EXPERTS, name, {"horizon": args.horizon})
+    rows = panel(history, expert)
+    walk = walk_forward(expert, rows, args.seed, args.blocks)
+    card, own = score(walk, rows), _by_asset(rows, walk.said, history)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps([msgspec.to_builtins(card), own]), encoding="utf-8")
+    return card, own
 
 
 def _arguments() -> argparse.Namespace:
@@ -62,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--blocks", type=int, default=5)
     parser.add_argument("--newest", type=int, default=0, help="only so many newest bars of each asset")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--to", type=Path)
     return parser.parse_args()
 
@@ -150,8 +171,8 @@ How to read it: IC is the rank correlation of mean forecast and outcome. "Saved"
 a naive forecast that the expert saves; below zero it is worse than the naive one. Zero mean, last sign and historical
 mean are given the expert's own deviation, so they say what its mean is worth; recent deviation is zero mean with the
 deviation of the last 96 bars, and says what the whole forecast is worth. Brier is of the calibrated probability of a
-rise, base that of the plain share of rises so far. Confidence is what the expert said it deserved, from its training
-rows alone.
+rise, base that of the plain share of rises so far. Confidence is what the expert said it deserved, from purged folds of
+its training rows alone (the networks: from the newest of them, kept aside); the mean over the blocks.
 """
     lines = [
         opening,

@@ -42,7 +42,7 @@ def get(url: str, body: bytes | None = None, headers: dict[str, str] | None = No
     request = urllib.request.Request(url, body, headers or {})
     for _ in range(300):
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
@@ -148,12 +148,14 @@ def test_it_stops_when_told_and_leaves_no_process(server: Server) -> None:
 @pytest.mark.slow
 def test_workers_end_when_their_server_is_killed(tmp_path: Path) -> None:
     process = subprocess.Popen([*SERVE, "--userdir", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    where = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
-    get(f"{where['api']}/healthz"), get(where["risks"], BODY)
-    workers = Server(process, tmp_path, where["api"], where["risks"]).workers()
-    process.kill()
-    process.communicate()
+    try:
+        assert process.stdout
+        where = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+        get(f"{where['api']}/healthz"), get(where["risks"], BODY)
+        workers = Server(process, tmp_path, where["api"], where["risks"]).workers()
+    finally:
+        process.kill()
+        process.communicate()
     deadline = time.monotonic() + 20
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < deadline, "they live on"

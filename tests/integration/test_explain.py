@@ -12,6 +12,7 @@ from seakeep.app.explain import explain, explain_not, journal_of, latest_reasons
 from seakeep.app.runs import dry_run, run_backtest, write_report
 from seakeep.core.errors import ConfigError, DataError
 from seakeep.core.units import iso, parse_time
+from seakeep.strategy import STRATEGIES
 from tests.integration.desk import market, settings, stock
 
 
@@ -52,7 +53,7 @@ def test_a_decision_its_order_and_its_fill_tell_the_same_story(desk):
 def test_a_decision_that_was_not_taken_says_what_stopped_it_and_a_change_that_was_tried(desk):
     userdir, result = desk
     decided = {(d.symbol, d.ts) for d in result.decisions}
-    found = [explain_not(userdir, symbol, ts) for ts in result.curves.ts[::71].tolist() for symbol in result.symbols]
+    found = [explain_not(userdir, symbol, ts) for ts in result.curves.ts[::43].tolist() for symbol in result.symbols]
     for told in found:
         ts = parse_time(told.time)
         assert (told.decision is not None) == ((told.symbol, ts) in decided)
@@ -61,6 +62,22 @@ def test_a_decision_that_was_not_taken_says_what_stopped_it_and_a_change_that_wa
     assert all(stage.value / stage.limit < 1 for stage in short)
     assert all(f"{stage.limit - stage.value:+.3f} of score" in stage.change for stage in short)
     assert any("a long threshold of" in stage.change for stage in short)
+
+
+def test_of_a_selector_the_member_that_traded_is_explained(tmp_path):
+    made = market(30, interval="1h", symbols=("BTC/USDT",))
+    stock(tmp_path, made.frames.values(), made)
+    using = settings(("BTC/USDT",), strategy__name="selector", strategy__params={"members": "reversion, trend"})
+    result = dry_run(using.model_copy(update={"experts": {}}), tmp_path)
+    found = latest_reasons(journal_of(tmp_path), 5)
+    assert found
+    for name, reasons in found.items():
+        decision = next(d for d in result.decisions if d.id == name)
+        (voice,) = (v for v in reasons.voices if v.source == decision.contributions[0][0])
+        read = STRATEGIES["reversion"]().features
+        assert {part.name for part in voice.parts} <= {*read, "usual"}
+        assert voice.method.startswith("a rule")
+        assert math.isclose(math.fsum(p.contribution for p in voice.parts), voice.contribution, abs_tol=1e-12)
 
 
 def test_before_trading_starts_the_period_stops_it(desk):

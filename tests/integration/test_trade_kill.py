@@ -1,6 +1,7 @@
 """kill -9 while trading, at 50 seeded moments: nothing is lost, nothing is doubled, and the run ends as if let be."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,11 +40,18 @@ params = {fast = 10, slow = 30, unit = 30, full = 1.0}
 """
 
 
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user folder in which nobody has traded."""
+    made, folder = market(days=30, interval="15m"), tmp_path_factory.mktemp("stocked")
+    stock(folder, made.frames.values(), made)
+    (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    made = market(days=30, interval="15m")
-    stock(tmp_path, made.frames.values(), made)
-    (tmp_path / "config.toml").write_text(CONFIG, encoding="utf-8")
+def home(stocked: Path, tmp_path: Path) -> Path:
+    shutil.copytree(stocked, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
@@ -76,10 +84,10 @@ def trade(home: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.fixture
-def undisturbed(home: Path) -> str:
+@pytest.fixture(scope="module")
+def undisturbed(stocked: Path) -> str:
     """Digest of the fills of the run that nobody stops."""
-    return digest(run_backtest(load(config_path(home, None), {}, {}).settings, home).fills)
+    return digest(run_backtest(load(config_path(stocked, None), {}, {}).settings, stocked).fills)
 
 
 @pytest.mark.timeout(400)

@@ -1,4 +1,4 @@
-"""Every registered expert and strategy obeys the four laws on rows of a synthetic market."""
+"""Every registered expert and strategy obeys the four laws on rows of a synthetic market, and survives the disk."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seakeep.app.artefacts import pack, unpack
+from seakeep.app.trainer import PANEL
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.market import BarFrame, Float64
 from seakeep.core.registry import Registry
@@ -15,6 +17,7 @@ from seakeep.features import checks
 from seakeep.features.frame import build
 from seakeep.features.labels import forward_return
 from seakeep.models import EXPERTS, Expert
+from seakeep.models.training import panel
 from seakeep.strategy import STRATEGIES
 
 SYMBOL = "BTC/USDT"
@@ -71,6 +74,19 @@ def hold_to_the_laws(name: str) -> None:
         *checks.seed_law(name, lambda seed: fitted(name, seed, market())[0].predict(frame), 5),
     ]
     assert broken == []
+
+
+@pytest.mark.parametrize("name", [name for name in PANEL if name in EXPERTS])
+def test_a_restored_expert_predicts_the_same_bits(name: str) -> None:
+    made = generate(SyntheticParams(symbols=("BTC/USDT",), delisted=None, interval="1h", days=70, seed=6))
+    expert = build_part(EXPERTS, name, {})
+    rows = panel(tuple(made.frames.values()), expert)
+    expert.fit(rows.frame, rows.y, 1)
+    content = pack({"expert": expert.state()})
+    back = build_part(EXPERTS, name, {}).restore(unpack(content)["expert"])
+    assert np.array_equal(back.predict(rows.frame), expert.predict(rows.frame), equal_nan=True)
+    assert (back.confidence, back.scale) == (expert.confidence, expert.scale)
+    assert pack({"expert": back.state()}) == content
 
 
 @pytest.mark.parametrize("name", built_in(STRATEGIES))

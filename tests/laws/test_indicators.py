@@ -76,8 +76,12 @@ def kernels() -> dict[str, Any]:
 
 
 def arguments(part: Any, bars: BarFrame) -> list[Any]:
-    """Bar columns and numbers by parameter name; anything else is a series like the close, or rows of it."""
-    given = []
+    """Bar columns and numbers by parameter name; anything else is a series like the close, or rows of it.
+
+    Columns are as they come from bars, read-only, so that an indicator is not compiled a second time for its twin; what
+    only other kernels call is compiled for arrays that may be written.
+    """
+    given, named = [], any(part is INDICATORS[name].function for name in INDICATORS)
     for name, parameter in signature(part.py_func).parameters.items():
         if name in ("starts", "stops", "start", "limit"):
             given.append(np.arange(0, 280, 7) + (7 if name in ("stops", "limit") else 0))
@@ -88,7 +92,8 @@ def arguments(part: Any, bars: BarFrame) -> list[Any]:
         elif parameter.annotation is float:
             given.append(1.5)
         else:
-            given.append(getattr(bars, name if name in ("open", "high", "low", "volume") else "close").copy())
+            column = getattr(bars, name if name in ("open", "high", "low", "volume") else "close")
+            given.append(column if named else column.copy())
     return given
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seakeep.backtest.driver import MemoryJournal, Records
-from seakeep.backtest.kernel import KINDS, History, KernelParams, simulate
+from seakeep.backtest.kernel import KINDS, History, KernelParams, KernelRun, simulate
 from seakeep.backtest.result import digest
 from seakeep.brokers.latency import LatencyParams
 from seakeep.brokers.sim import SimBroker, SimParams
@@ -199,24 +199,13 @@ def changes(column: Float64, ts: Sequence[int]) -> dict[int, float]:
     return found
 
 
-@few
-@given(
-    st.integers(0, 10_000),
-    st.sampled_from([PERPETUAL, SPOT]),
-    st.sampled_from([StopParams(), StopParams(stop_loss=0.02, take_profit=0.04)]),
-)
-def test_target_weights_pyramids_and_turns_are_those_of_told_decisions(
-    seed: int, first: Instrument, stops: StopParams
-) -> None:
-    n, draw = 120, np.random.default_rng(seed)
-    frames = [walk(first.symbol, n, seed, volume=1e3), walk(OTHER.symbol, n, seed + 1, volume=1e3)]
-    paid = [Observation("x", "funding_rate", PERPETUAL.symbol, h * HOUR, h * HOUR, 1e-4) for h in range(8, n + 8, 8)]
-    paid = paid if first is PERPETUAL else []
-    targets = np.where(draw.random((n, 2)) < 0.7, np.nan, draw.choice([-0.6, -0.2, 0.0, 0.2, 0.4, 0.6], (n, 2)))
-    targets = np.abs(targets) if first is SPOT else np.column_stack([targets[:, 0], np.abs(targets[:, 1])])
-    params = KernelParams(
-        instruments={first.symbol: first, OTHER.symbol: OTHER}, limits=Limits.static(max_gross=0.9), stops=stops
-    )
+STOPS = [StopParams(), StopParams(stop_loss=0.02, take_profit=0.04), StopParams(trailing=0.02, take_profit=0.03)]
+
+
+def told_as_the_kernel_is(
+    frames: Sequence[BarFrame], paid: Sequence[Observation], targets: Float64, params: KernelParams
+) -> KernelRun:
+    """The kernel's run of these targets, held to the pass that visits every row and to an engine that is told them."""
     history = History.of(frames, paid)
     made = simulate(history, targets, params, details=True)
     dense = simulate(history, targets, replace(params, sparse=False), details=True)
@@ -226,6 +215,55 @@ def test_target_weights_pyramids_and_turns_are_those_of_told_decisions(
     journal = MemoryJournal()
     run(Told(pipeline, asked), HistoricalFeed(frames, paid), venue_of(params), journal)
     same(journal.records, made, params)
+    return made
+
+
+@few
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([PERPETUAL, SPOT]),
+    st.sampled_from(STOPS),
+    st.sampled_from(DELAYS),
+    st.sampled_from([(0, 1000), (3 * HOUR // 2, 1000), (0, 3)]),
+)
+def test_pyramids_reductions_and_turns_are_those_of_told_decisions(
+    seed: int, first: Instrument, stops: StopParams, delay: LatencyParams, pace: tuple[int, int]
+) -> None:
+    n, draw = 120, np.random.default_rng(seed)
+    frames = [walk(first.symbol, n, seed, volume=1e3), walk(OTHER.symbol, n, seed + 1, volume=1e3)]
+    paid = [Observation("x", "funding_rate", PERPETUAL.symbol, h * HOUR, h * HOUR, 1e-4) for h in range(8, n + 8, 8)]
+    paid = paid if first is PERPETUAL else []
+    targets = np.where(draw.random((n, 2)) < 0.7, np.nan, draw.choice([-0.6, -0.2, 0.0, 0.2, 0.4, 0.6], (n, 2)))
+    targets = np.abs(targets) if first is SPOT else np.column_stack([targets[:, 0], np.abs(targets[:, 1])])
+    told = Limits.static(max_gross=0.9).model_copy(update={"min_order_gap_ms": pace[0], "max_open_orders": pace[1]})
+    params = KernelParams(
+        instruments={first.symbol: first, OTHER.symbol: OTHER}, limits=told, stops=stops, latency=delay
+    )
+    told_as_the_kernel_is(frames, paid, targets, params)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kinds"),
+    [
+        (0.6, 0.2, ["market", "market", "stop"]),  # in, less, and the stop of the entry closes what is left
+        (0.2, 0.6, ["market", "market", "stop"]),  # in, more, and one stop closes it all
+        (0.6, 0.0, ["market", "market"]),
+    ],
+)
+def test_what_is_held_after_a_change_of_size_is_closed_by_its_stop(
+    before: float, after: float, kinds: list[str]
+) -> None:
+    close = np.array([100.0, 100, 100, 100, 100, 80, 80, 80])
+    before_it = np.concatenate([close[:1], close[:-1]])
+    frame = BarFrame(
+        SPOT.symbol, "1h", np.arange(8) * HOUR, before_it, np.maximum(close, before_it), close, close, np.full(8, 1e5)
+    )
+    targets = np.full((8, 1), np.nan)
+    targets[0], targets[2] = before, after
+    params = KernelParams(instruments={SPOT.symbol: SPOT}, stops=StopParams(stop_loss=0.1), limits=Limits.static())
+    made = told_as_the_kernel_is([frame], [], targets, params)
+    assert [KINDS[kind] for kind in made.fills["kind"]] == kinds
+    assert sum(f["side"] * f["lots"] for f in made.fills) == 0
 
 
 def test_stances_are_targets_in_units() -> None:

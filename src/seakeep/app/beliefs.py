@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seakeep.app.console import note
-from seakeep.app.modelstore import Version
+from seakeep.app.modelstore import Version, regime_slot
 from seakeep.app.sections import Params, Settings
 from seakeep.app.trainer import asked_experts, model_store, part_name
 from seakeep.core.errors import ConfigError
@@ -23,6 +23,10 @@ from seakeep.models.training import calibrate, fit_experts, panel, pooled
 __all__ = ["Beliefs", "chosen", "pinned", "unseen"]
 
 
+_REGIMES = "regimes"
+"""The name under which the version of the regime model is pinned."""
+
+
 @dataclass(frozen=True)
 class Beliefs:
     """The experts of a run by name, and what is known of them.
@@ -36,6 +40,7 @@ class Beliefs:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     seen_until: int = 0
+    regimes_fitted: bool = False
 
     @property
     def specs(self) -> tuple[str, ...]:
@@ -45,7 +50,7 @@ class Beliefs:
 
     def history_ms(self, settings: Settings) -> int:
         """How much history has to come before the first decision."""
-        fits = self.regimes is not None or (self.experts and not self.versions)
+        fits = (self.regimes is not None and not self.regimes_fitted) or (self.experts and not self.versions)
         return interval_ms(settings.run.train) if fits else 0
 
     def fit(self, history: Sequence[BarFrame], settings: Settings) -> None:
@@ -60,7 +65,7 @@ class Beliefs:
             for name, expert in self.experts.items():
                 rows = panel(history, expert)
                 self.calibrations[name] = calibrate(expert, rows, seed, folds, settings.training.calibration)
-        if self.regimes is not None:
+        if self.regimes is not None and not self.regimes_fitted:
             self.regimes.fit(pooled(history, self.regimes.features), seed)
 
 
@@ -92,16 +97,27 @@ def _regimes(settings: Settings) -> RegimeModel | None:
 
 def _champions(settings: Settings, userdir: Path, regimes: RegimeModel | None) -> Beliefs:
     store, found = model_store(userdir), {}
-    for name, pin in pinned(settings, userdir).models.versions.items():
+    pins = dict(pinned(settings, userdir).models.versions)
+    kept = pins.pop(_REGIMES, None)
+    for name, pin in pins.items():
         version = store[pin]
         _agree(version, name, settings)
         found[name] = store.load(version)
+    seen = [one.version.card.seen_until for one in found.values()]
+    versions = {name: one.version.id for name, one in found.items()}
+    if kept is not None:
+        version = store[kept]
+        _agree_regimes(version, settings)
+        seen.append(version.card.seen_until)
+        versions[_REGIMES] = kept
+        regimes = store.load_regimes(version)
     return Beliefs(
         {name: one.expert for name, one in found.items()},
         regimes,
         {name: one.calibration for name, one in found.items()},
-        {name: one.version.id for name, one in found.items()},
-        max((one.version.card.seen_until for one in found.values()), default=0),
+        versions,
+        max(seen, default=0),
+        kept is not None,
     )
 
 
@@ -114,7 +130,8 @@ def pinned(settings: Settings, userdir: Path) -> Settings:
         return settings
     store, interval, pins = model_store(userdir), settings.run.interval, dict(settings.models.versions)
     experts = _configured(settings)
-    if strangers := set(pins) - set(experts):
+    told = {_REGIMES} if settings.regime.model is not None else set()
+    if strangers := set(pins) - set(experts) - told:
         raise ConfigError("models.versions names an expert that is not configured", value=min(strangers))
     for name, expert in experts.items():
         if name in pins:
@@ -124,6 +141,12 @@ def pinned(settings: Settings, userdir: Path) -> Settings:
             what = f"there is no champion of {name} on {interval} bars, {expert.horizon} bars ahead"
             raise ConfigError(what, remedy=f"train one: seakeep train --experts {name} --interval {interval}")
         pins[name] = version.id
+    if settings.regime.model is not None and _REGIMES not in pins:
+        kept = store.champion(regime_slot(settings.regime.model, interval))
+        if kept is None:
+            note(f"no regime model {settings.regime.model} in the registry: it is fitted on {settings.run.train}")
+        else:
+            pins[_REGIMES] = kept.id
     models = settings.models.model_copy(update={"versions": dict(sorted(pins.items()))})
     return settings.model_copy(update={"models": models})
 
@@ -137,6 +160,18 @@ def _agree(version: Version, name: str, settings: Settings) -> None:
     for key, value in asked_experts(settings)[name].items():
         if card.params[key] != value:
             was = f"{version.id} was trained with {key} = {card.params[key]}"
+            raise ConfigError(was, value=value, remedy="train again, or leave it out of the settings")
+
+
+def _agree_regimes(version: Version, settings: Settings) -> None:
+    """Raises: ConfigError if a version is of another model or interval, or has other parameters than are asked for."""
+    model, remedy = settings.regime.model or "", "train again, or name another version"
+    if version.slot != regime_slot(model, settings.run.interval):
+        what = f"{version.id} is of {version.card.expert} on {version.card.interval} bars"
+        raise ConfigError(what, value=f"{model} on {settings.run.interval} bars", remedy=remedy)
+    for key, value in settings.regime.params.items():
+        if version.card.params.get(key) != value:
+            was = f"{version.id} was fitted with {key} = {version.card.params.get(key)}"
             raise ConfigError(was, value=value, remedy="train again, or leave it out of the settings")
 
 

@@ -1,27 +1,26 @@
 """The composition root: settings and stored bars become a pipeline, a feed and a venue."""
 
-import importlib.util
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isabstract
 from pathlib import Path
-from types import ModuleType
+from typing import TypeVar
 
 import numpy as np
 
 from seakeep.app.beliefs import Beliefs, chosen, pinned, unseen
-from seakeep.app.migration import Adopted, adopt, lend_modules
+from seakeep.app.hearing import heard
 from seakeep.app.places import bar_store
 from seakeep.app.sections import Settings
+from seakeep.app.strategyfiles import load_user_strategies
 from seakeep.brokers.sim import SimBroker
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError, NotEnoughHistory
-from seakeep.core.market import BarFrame, Observation
+from seakeep.core.market import BarFrame, NewsItem, Observation
 from seakeep.core.registry import build
 from seakeep.core.units import interval_ms, iso, parse_timerange
+from seakeep.data.depth import BookSeen
 from seakeep.data.feed import HistoricalFeed
-from seakeep.data.observations import read_observations
 from seakeep.data.store import ParquetStore
 from seakeep.engine.pipeline import Pipeline
 from seakeep.features.frame import build as build_features
@@ -31,10 +30,11 @@ from seakeep.risk.case import RuleBook
 from seakeep.strategy import SIGNALS, STRATEGIES, Strategy
 from seakeep.strategy.checks import check as check_strategy
 
-__all__ = ["Session", "load_strategy_file", "load_user_strategies", "prepare", "sim_broker"]
+__all__ = ["Session", "prepare", "sim_broker"]
 
 
 _TRIED_ROWS = 1_000
+Known = TypeVar("Known", Observation, NewsItem, BookSeen)
 
 
 @dataclass(frozen=True)
@@ -45,42 +45,31 @@ class Session:
     pipeline: Pipeline
     frames: tuple[BarFrame, ...]
     observations: tuple[Observation, ...] = ()
+    news: tuple[NewsItem, ...] = ()
+    books: tuple[BookSeen, ...] = ()
 
-    def feed(self, start_after: int | None = None) -> HistoricalFeed:
-        """The bars as slices, from the beginning or after an instant."""
-        return HistoricalFeed(self.frames, self.observations, start_after=start_after)
+    @property
+    def traded(self) -> dict[str, BarFrame]:
+        """The bars that are traded on by symbol, without the warm-up."""
+        start = self.pipeline.trade_from - self.pipeline.bar_ms
+        return {frame.symbol: frame.between(start, None) for frame in self.frames}
+
+    def feed(
+        self, start_after: int | None = None, frames: Sequence[BarFrame] | None = None, end: int | None = None
+    ) -> HistoricalFeed:
+        """The bars, or these in their place, and all that is heard beside them, as slices; only what becomes known
+        after `start_after` and before `end`."""
+        return HistoricalFeed(
+            self.frames if frames is None else frames,
+            _before(end, self.observations),
+            _before(end, self.news),
+            _before(end, self.books),
+            start_after=start_after,
+        )
 
 
-def load_user_strategies(userdir: Path) -> None:
-    """Import every file of `strategies/` in the user folder, so that it can register what it defines.
-
-    Raises: ConfigError naming the file and what is wrong with it.
-    """
-    for path in sorted((userdir / "strategies").glob("*.py")):
-        if _module_name(path) not in sys.modules:
-            sys.modules[_module_name(path)], _ = load_strategy_file(path)
-
-
-def _module_name(path: Path) -> str:
-    return f"seakeep_user_{path.stem}"
-
-
-def load_strategy_file(path: Path) -> tuple[ModuleType, list[Adopted]]:
-    """Import one file, so that it can register what it defines; the strategies of other systems that it brings.
-
-    Raises: ConfigError naming the file and what is wrong with it.
-    """
-    spec = importlib.util.spec_from_file_location(_module_name(path), path)
-    if spec is None or spec.loader is None:
-        raise ConfigError("not a Python file", value=str(path))
-    module = importlib.util.module_from_spec(spec)
-    try:
-        lend_modules(path.read_text(encoding="utf-8"))
-        spec.loader.exec_module(module)
-        return module, adopt(module)
-    except (Exception, SystemExit) as error:
-        said, remedy = f"{type(error).__name__}: {error}", "correct the file or move it out of strategies/"
-        raise ConfigError(f"{path.name} cannot be loaded: {said}", remedy=remedy) from error
+def _before(end: int | None, told: Sequence[Known]) -> Sequence[Known]:
+    return told if end is None else [one for one in told if one.known_at < end]
 
 
 def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
@@ -130,7 +119,7 @@ def prepare(settings: Settings, userdir: Path, run_id: str) -> Session:
         costs=settings.costs,
         crowd=settings.sentiment,
     )
-    return Session(settings, pipeline, frames, _observations(store, frames))
+    return Session(settings, pipeline, frames, *heard(store.root, settings, pipeline.instruments, frames))
 
 
 def _rule_book(settings: Settings, userdir: Path) -> RuleBook | None:
@@ -179,11 +168,6 @@ def sim_broker(session: Session) -> SimBroker:
         latency=settings.broker.latency,
         seed=settings.run.seed,
     )
-
-
-def _observations(store: ParquetStore, frames: Sequence[BarFrame]) -> tuple[Observation, ...]:
-    """Stored observations, such as funding rates, of these symbols within their bars."""
-    return read_observations(store.root, {f.symbol: (int(f.ts[0]), int(f.known_at[-1])) for f in frames})
 
 
 def _range(settings: Settings) -> tuple[int | None, int | None]:

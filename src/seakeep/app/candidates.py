@@ -9,16 +9,19 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seakeep.app.bootstrap import Session, prepare, sim_broker
-from seakeep.app.runs import traded_bars
 from seakeep.app.sections import Param, Settings
 from seakeep.backtest.asks import Opinions
+from seakeep.backtest.bulk import Course
 from seakeep.backtest.driver import MemoryJournal, assemble
 from seakeep.backtest.kernel import History, KernelParams, KernelRun, simulate
 from seakeep.backtest.search import Space
+from seakeep.backtest.terms import account_record
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError
 from seakeep.core.market import BarFrame, Float64, Int64
@@ -31,7 +34,7 @@ from seakeep.risk.limits import Limits
 from seakeep.stats.returns import max_drawdown
 from seakeep.strategy import STRATEGIES, Strategy
 
-__all__ = ["Account", "Bench", "Pruned", "obstacles", "ranking", "through_kernel", "widest", "with_params"]
+__all__ = ["Account", "Bench", "Heard", "Pruned", "obstacles", "ranking", "since", "widest", "with_params"]
 
 KNOBS = {
     "weight": "risk.sizing.fixed_weight",
@@ -44,6 +47,10 @@ KNOBS = {
     "min_confidence": "strategy.min_confidence",
 }
 """What may be searched beside the parameters of the strategy, and the setting each one is."""
+_SCORES = 1 << 25
+"""Bytes of scores that are held at once."""
+_MOST = 256
+"""Candidates that are heard together at most: they are counted and committed together as well."""
 
 
 class Pruned(Exception):
@@ -102,6 +109,7 @@ def obstacles(settings: Settings) -> tuple[str, ...]:
         "stops that adapt": stops.adaptive or stops.activation > 0 or stops.min_distance > 0,
         "a ladder of targets": bool(stops.ladder),
         "sizes that follow sentiment": settings.risk.overlay.enabled,
+        "signals beside the strategy": bool(settings.strategy.signals),
     }
     drawn = latency.model != "fixed" and latency.high_ms >= interval_ms(settings.run.interval)
     return tuple(name for name, there in {**lacking, "delays longer than a bar": drawn}.items() if there)
@@ -149,6 +157,15 @@ def kernel_params(session: Session, settings: Settings) -> KernelParams:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """p candidates: their accounts (p,), their scores (p, k, n) and the weights these are blended with (p,)."""
+
+    accounts: NDArray[Any]
+    scores: Float64
+    voices: Float64
+
+
 @dataclass(eq=False)
 class Bench:
     """A place where candidates are tried: bars, features that several share, and the terms."""
@@ -158,6 +175,8 @@ class Bench:
     history: History = field(init=False)
     _columns: dict[tuple[str, str], Float64] = field(default_factory=dict, init=False)
     _held: int = field(default=0, init=False)
+    _accounts: dict[tuple[tuple[str, Param], ...], NDArray[Any]] = field(default_factory=dict, init=False)
+    _table: Float64 = field(default_factory=lambda: np.empty((0, 1, 1)), init=False)
 
     def __post_init__(self) -> None:
         self.history = History.of(self.session.frames, self.session.observations)
@@ -166,18 +185,50 @@ class Bench:
 
     def by_kernel(self, params: Mapping[str, Param], *, details: bool = True) -> KernelRun:
         """One candidate through the kernel. Raises: ConfigError if the strategy fails or leaves [-1, 1]."""
-        settings = with_params(self.session.settings, params)
-        strategy = build(STRATEGIES, settings.strategy.name, settings.strategy.params)
-        weighs = getattr(settings.strategy.weights, strategy.group, 0.0)
-        table = np.full((len(self.history.symbols), len(self.history)), np.nan)
-        for j, frame in enumerate(self.history.frames):
-            table[j, self._rows[j]] = _blended(self._score(strategy, frame, settings.strategy.name), weighs)
-        return simulate(self.history, Opinions(score=table.T), kernel_params(self.session, settings), details=details)
+        heard, settings = self.hear([params]), with_params(self.session.settings, params)
+        score = (heard.voices[0] * heard.scores[0]) / heard.voices[0]
+        return simulate(self.history, Opinions(score=score.T), kernel_params(self.session, settings), details=details)
+
+    def course(self, ends: Int64, *, whole: bool = True) -> Course:
+        """What candidates run over, with days that end at `ends` (d,) UTC ms; up to the last of them unless `whole`."""
+        return Course.of(self.history, kernel_params(self.session, self.session.settings), ends, whole)
+
+    @property
+    def room(self) -> int:
+        """How many candidates are heard together."""
+        return max(2, min(_MOST, _SCORES // (8 * len(self.history) * len(self.history.symbols))))
+
+    def hear(self, sets: Sequence[Mapping[str, Param]]) -> Heard:
+        """Scores and accounts of these candidates, `room` at most; they are overwritten by the next ones.
+
+        Raises: ConfigError if a strategy fails or leaves [-1, 1], or parameters make no settings.
+        """
+        if len(self._table) < len(sets):
+            self._table = np.full((len(sets), len(self.history.symbols), len(self.history)), np.nan)
+        table, voices = self._table[: len(sets)], np.ones(len(sets))
+        accounts = []
+        for i, params in enumerate(sets):
+            settings = with_params(self.session.settings, params)
+            strategy = build(STRATEGIES, settings.strategy.name, settings.strategy.params)
+            voice = getattr(settings.strategy.weights, strategy.group, 0.0)
+            for j, frame in enumerate(self.history.frames):
+                score = self._score(strategy, frame, settings.strategy.name)
+                table[i, j, self._rows[j]] = score if voice > 0 else np.nan
+            voices[i] = voice if voice > 0 else 1.0
+            accounts.append(self._account(settings, params))
+        return Heard(np.concatenate(accounts), table, voices)
+
+    def _account(self, settings: Settings, params: Mapping[str, Param]) -> NDArray[Any]:
+        """The account of a candidate (1,), kept for those that differ in nothing it is told."""
+        key = tuple((name, params[name]) for name in KNOBS if name in params)
+        if key not in self._accounts:
+            self._accounts[key] = account_record(kernel_params(self.session, settings), self.history)
+        return self._accounts[key]
 
     def _score(self, strategy: Strategy, frame: BarFrame, name: str) -> Float64:
         """Scores (n,) of one symbol. Raises: ConfigError."""
         specs = tuple(dict.fromkeys(strategy.features))
-        values = np.column_stack([self._column(frame, spec) for spec in specs])
+        values = np.array([self._column(frame, spec) for spec in specs]).reshape(len(specs), len(frame)).T
         features = FeatureFrame(frame.symbol, frame.known_at, specs, values)
         try:
             found = np.asarray(strategy.score(features, {}), np.float64)
@@ -206,7 +257,7 @@ class Bench:
         session = prepare(since(settings, start), userdir, "optimize")
         engine, broker, journal = Engine(session.pipeline), sim_broker(session), MemoryJournal()
         run(engine, session.feed(), broker, journal, None if watch is None else watch.over(journal))
-        result = assemble(session.pipeline, journal.records, traded_bars(session), {})
+        result = assemble(session.pipeline, journal.records, session.traded, {})
         told = result.metrics
         ts, equity = result.curves.ts, result.curves.equity
         return Account(ts, equity, len(result.fills), told["max_drawdown"].value, told["turnover"].value)
@@ -247,14 +298,3 @@ def since(settings: Settings, start: int) -> Settings:
     end = (settings.run.timerange or "").partition("-")[2]
     run_settings = settings.run.model_copy(update={"timerange": f"{start}-{end}"})
     return settings.model_copy(update={"run": run_settings})
-
-
-def _blended(score: Float64, weight: float) -> Float64:
-    """The blend of a strategy that is alone, in the same arithmetic; NaN abstains, and so does one without weight."""
-    return (weight * score) / weight if weight > 0 else np.full_like(score, np.nan)
-
-
-def through_kernel(found: KernelRun) -> Account:
-    """A kernel run as an account."""
-    told = found.metrics
-    return Account(found.ts, found.equity, int(told["fills"]), told["max_drawdown"], told["turnover"])

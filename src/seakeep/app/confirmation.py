@@ -31,7 +31,6 @@ from seakeep.core.units import iso
 __all__ = ["Confirmed", "confirm", "first_difference", "settings_text"]
 
 _CENT = 0.005
-_NOT_OF_A_RUN = {"ledger", "training", "web"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +118,7 @@ def _line(ts: str, symbol: str, side: str, price: str, qty: str) -> tuple[str, .
 
 def settings_text(settings: Settings) -> str:
     """Settings as a TOML file that gives them again; what is not part of a run, and what is not set, is left out."""
-    tree = settings.model_dump(mode="json", exclude=_NOT_OF_A_RUN)
+    tree = settings.of_a_run()
     return "# The winner of a search: seakeep backtest --config with this file makes the run again.\n" + "".join(
         _section((), tree)
     )

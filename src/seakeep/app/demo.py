@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from seakeep.app.console import note, progress
+from seakeep.app.hearing import Hearing, hearing_of, hearing_section
 from seakeep.app.panel import panel_of
 from seakeep.app.places import bar_store, ledger_location
 from seakeep.app.runs import dry_run, run_backtest, write_report
@@ -12,6 +13,7 @@ from seakeep.app.trainer import PANEL, asked_experts, plan, train
 from seakeep.backtest.result import Result, digest
 from seakeep.core.errors import IntegrityError
 from seakeep.core.units import DAY_MS
+from seakeep.data.news import write_news
 from seakeep.data.synthetic import SyntheticMarket, SyntheticParams, generate
 from seakeep.ledger.journal import Ledger
 from seakeep.models.deep import absent
@@ -24,13 +26,13 @@ _BARS = 48
 """Bars of a day."""
 
 
-def run_demo(userdir: Path, days: int, seed: int) -> tuple[Result, Path]:
+def run_demo(userdir: Path, days: int, seed: int) -> tuple[Result, Path, Hearing]:
     """Generate, train, trade, verify, backtest, report; says on stderr what it does.
 
     Raises: IntegrityError if the ledger does not verify, or the backtest traded differently from the dry run.
     """
     settings = _settings(seed)
-    note(f"1/6 generating {days + _TRAIN_DAYS} days of 30-minute bars, 4 symbols, seed {seed}")
+    note(f"1/6 generating {days + _TRAIN_DAYS} days of 30-minute bars and news, 4 symbols, seed {seed}")
     market = generate(SyntheticParams(days=days + _TRAIN_DAYS, interval=_INTERVAL, seed=seed))
     settings = settings.model_copy(
         update={"run": settings.run.model_copy(update={"symbols": tuple(sorted(market.frames))})}
@@ -52,11 +54,14 @@ def run_demo(userdir: Path, days: int, seed: int) -> tuple[Result, Path]:
         raise IntegrityError("the backtest and the dry run of the same days traded differently")
     note(f"    equal, to the cent: {len(result.fills)} fills")
     note("6/6 writing the report, with what the panel believed and why")
-    return result, write_report(result, userdir, panel_of(settings, userdir, result))
+    hearing = hearing_of(settings, userdir, result)
+    page = write_report(result, userdir, hearing_section(hearing) + panel_of(settings, userdir, result))
+    return result, page, hearing
 
 
 def _store(settings: Settings, userdir: Path, market: SyntheticMarket, until: int | None) -> None:
     store = bar_store(settings, userdir)
+    write_news(store.root, [item for item in market.news if until is None or item.known_at < until])
     for frame in market.frames.values():
         store.set_instrument(market.instruments[frame.symbol])
         store.write(frame.between(None, until))
@@ -85,5 +90,6 @@ def _settings(seed: int) -> Settings:
         "models.use": "registry",
         "regime.model": "vote",
         "risk.sizing.method": "volatility",
+        "strategy.signals.price_sentiment_divergence": {},
     }
     return load(None, {}, options | {f"experts.{name}": {} for name in PANEL}).settings

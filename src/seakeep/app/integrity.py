@@ -8,22 +8,26 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
 
 from seakeep.app.bootstrap import Session, prepare
+from seakeep.app.console import note
 from seakeep.app.places import bar_store, results
 from seakeep.app.runs import counted, manifest, run_id
 from seakeep.app.sections import Settings, StrategySettings
+from seakeep.app.studies import inside
 from seakeep.app.variations import rerun
 from seakeep.backtest.band import Band, band
+from seakeep.backtest.candidates import Venue
 from seakeep.backtest.integrity import COURT, QUICK, Case, Integrity, judge, verdict
 from seakeep.backtest.judgement import Check
 from seakeep.backtest.lookahead import look_ahead
 from seakeep.backtest.report import render
-from seakeep.backtest.result import Result
+from seakeep.backtest.result import Result, digest
 from seakeep.backtest.saving import save
 from seakeep.backtest.survivorship import Listing
 from seakeep.backtest.variation import AS_IT_WAS
@@ -36,10 +40,13 @@ __all__ = ["examine", "glance", "lay", "open_case", "write"]
 Seen = Callable[[int], None]
 _FAMILIAR = "trend"
 """A strategy that is known to keep its contract."""
+_PAGE, _RULING = "report.html", "integrity.json"
 _BAND = "fill band"
 _LUCK = "luck"
 """The check that reads the trial ledger: this process makes it, once."""
-_LONG = ("robustness", "stress", "costs")
+_FAMILY = ("walk-forward", "cross-validation", "overfitting")
+"""Checks that share one family of parameter sets: one process makes all of them."""
+_LONG = (("robustness",), ("stress",), ("costs",), _FAMILY)
 """Checks of many reruns: several processes begin with them."""
 
 
@@ -56,16 +63,32 @@ def open_case(settings: Settings, userdir: Path) -> Case:
 
 
 def lay(session: Session, userdir: Path, result: Result | None = None) -> Case:
-    """The case of a prepared session; its run is made unless the result is there already."""
-    again = rerun(session, userdir)
+    """The case of a prepared session; its run is made unless the result is there already.
+
+    What its checks try of the strategy's other parameters is counted in the trial ledger, as the inside of a study of
+    this run: it does not stand behind this run, for nothing was chosen by it, but behind any other on these bars.
+    """
+    again, settings = rerun(session, userdir), session.settings
     made = result or replace(again(AS_IT_WAS), manifest=manifest(session))
+    study = inside(made, settings.strategy.params, userdir)
     listings = tuple(
         Listing(entry.symbol, entry.first, entry.last)
-        for entry in bar_store(session.settings, userdir).entries()
-        if entry.interval == session.settings.run.interval
+        for entry in bar_store(settings, userdir).entries()
+        if entry.interval == settings.run.interval
     )
-    settings = session.settings
-    return Case(made, again, session.pipeline, session.frames, settings.costs, settings.run.seed, listings)
+    broker = settings.broker
+    return Case(
+        made,
+        study.counting(again) if study else again,
+        session.pipeline,
+        session.frames,
+        Venue(costs=settings.costs, latency=broker.latency, sim=broker.sim, seed=settings.run.seed),
+        session.observations,
+        listings,
+        study.tried() if study else None,
+        settings.integrity,
+        partial(study.count, how=settings.integrity.walk_forward) if study else None,
+    )
 
 
 def glance(case: Case) -> Integrity:
@@ -132,18 +155,19 @@ def _start(settings: str, userdir: str) -> None:
     _OPEN.append(open_case(Settings.model_validate_json(settings), Path(userdir)))
 
 
-def _work(name: str) -> bytes:
-    return msgspec.msgpack.encode(_serve(_OPEN[0], name))
+def _work(names: tuple[str, ...]) -> bytes:
+    return msgspec.msgpack.encode([_serve(_OPEN[0], name) for name in names])
 
 
 def _shared(case: Case, settings: Settings, userdir: Path, workers: int) -> Iterator[_Found]:
     started = (settings.model_dump_json(), str(userdir))
     with ProcessPoolExecutor(workers, get_context("spawn"), _start, started) as pool:
-        jobs = [pool.submit(_work, name) for name in (*_LONG, *(n for n in COURT if n not in (*_LONG, _LUCK)))]
+        apart = {name for names in _LONG for name in names} | {_LUCK}
+        jobs = [pool.submit(_work, names) for names in (*_LONG, *((name,) for name in COURT if name not in apart))]
         yield _serve(case, _LUCK)
         try:
             for job in as_completed(jobs):
-                yield msgspec.msgpack.decode(job.result(), type=_Found)
+                yield from msgspec.msgpack.decode(job.result(), type=list[_Found])
         except BrokenProcessPool as error:
             for job in jobs:
                 job.cancel()
@@ -151,8 +175,25 @@ def _shared(case: Case, settings: Settings, userdir: Path, workers: int) -> Iter
 
 
 def write(result: Result, court: Integrity, userdir: Path) -> Path:
-    """Write the run's files with the court's ruling on its page and as integrity.json; returns the page."""
+    """Write the run's files with the court's ruling on its page and as integrity.json; returns the page.
+
+    A quick look does not take the place of the whole court's ruling on the same trades: that page stays.
+    """
     folder = results(userdir) / result.run_id
+    kept = {} if court.whole else _whole_ruling(folder, result)
+    if kept:
+        note("the page keeps the ruling of the whole court, which was made of these same trades")
     ruling = msgspec.json.format(msgspec.json.encode(court), indent=2).decode()
-    save(result, folder, {"report.html": render(result, court), "integrity.json": f"{ruling}\n"})
-    return folder / "report.html"
+    save(result, folder, kept or {_PAGE: render(result, court), _RULING: f"{ruling}\n"})
+    return folder / _PAGE
+
+
+def _whole_ruling(folder: Path, result: Result) -> dict[str, str]:
+    """The page and the ruling that are there, if the whole court made them of the same trades; nothing otherwise."""
+    try:
+        said = msgspec.json.decode((folder / _RULING).read_bytes(), type=dict[str, object])
+        trades = msgspec.json.decode((folder / "summary.json").read_bytes(), type=dict[str, object])["digest"]
+        pages = {name: (folder / name).read_text(encoding="utf-8") for name in (_PAGE, _RULING)}
+    except (OSError, KeyError, ValueError):
+        return {}
+    return pages if said.get("whole") is True and trades == digest(result.fills) else {}

@@ -18,13 +18,14 @@ import msgspec
 from seakeep.app import artefacts
 from seakeep.core.errors import ConfigError, LedgerError
 from seakeep.core.registry import build, nearest
-from seakeep.models import EXPERTS, Expert
+from seakeep.models import EXPERTS, REGIMES, Expert
 from seakeep.models.calibration import Calibration
 from seakeep.models.card import Card
 from seakeep.models.comparison import Metrics
 from seakeep.models.drift import Reference
+from seakeep.models.regimes import RegimeModel
 
-__all__ = ["Event", "Loaded", "ModelStore", "Outcome", "Version"]
+__all__ = ["Event", "Loaded", "ModelStore", "Outcome", "Version", "regime_slot"]
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ CREATE TABLE outcomes (
 CREATE TRIGGER kept_as_is BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
 CREATE TRIGGER kept_for_good BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
 """
+_OF_REGIMES = "regime-"
 _SHOWN = "SELECT id, key, created, stage, card, artefact FROM versions"
 _SLOT = "expert = ? AND interval = ? AND horizon = ?"
 
@@ -67,6 +69,15 @@ class Version(msgspec.Struct, frozen=True):
     def slot(self) -> tuple[str, str, int]:
         """What it competes for: expert, bar length, horizon in bars."""
         return self.card.expert, self.card.interval, self.card.horizon
+
+
+def regime_slot(model: str, interval: str) -> tuple[str, str, int]:
+    """What versions of a regime model compete for.
+
+    >>> regime_slot("vote", "1h")
+    ('regime-vote', '1h', 0)
+    """
+    return f"{_OF_REGIMES}{model}", interval, 0
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -165,6 +176,24 @@ class ModelStore:
         reference = Reference(names, *columns)  # type: ignore[arg-type]
         return Loaded(version, expert, Calibration.restored(parts["calibration"]), reference)
 
+    def load_regimes(self, version: Version) -> RegimeModel:
+        """The version's regime model as it was fitted.
+
+        Raises: IntegrityError if the artefact is gone or altered; ConfigError if it is no regime model.
+        """
+        prefix, _, name = version.card.expert.partition(_OF_REGIMES)
+        if prefix:
+            raise ConfigError(f"{version.id} is of an expert, not of regimes", remedy="see: seakeep models list")
+        parts = artefacts.read(self._artefacts, version.artefact)
+        return build(REGIMES, name, version.card.params).restore(parts["regimes"])
+
+    def verify(self, version: Version) -> None:
+        """Read the version back, whichever kind it is. Raises: IntegrityError, ConfigError."""
+        if version.card.expert.startswith(_OF_REGIMES):
+            self.load_regimes(version)
+        else:
+            self.load(version)
+
     def promote(self, name: str, reason: str, ts: int) -> Version:
         """Make it the champion of its slot; the one before it retires. Raises: ConfigError if there is no such one."""
         return self._crown(self[name], "promoted", reason, ts)
@@ -187,7 +216,7 @@ class ModelStore:
         """Put the champion that this one replaced back in its place. Raises: ConfigError if there is none."""
         before = self._before(self._reigning(name))
         if before is None:
-            raise ConfigError(f"there is no champion before {name}", remedy="promote another with: seakeep models")
+            raise ConfigError(f"there is no champion before {name}", remedy="see the others: seakeep models list")
         return self._crown(before, "restored", reason, ts)
 
     def _reigning(self, name: str) -> Version:

@@ -1,31 +1,92 @@
 """Recorded decisions to replay under rule books: from a run of the ledger, or a file of JSON lines.
 
+A run of the ledger is repeated from its journal, and what the gate saw of each decision is kept: account, market,
+correlations, models, sentiment. Where it cannot be repeated here, what the ledger's tables hold has to do: the account
+and the decision.
+
 A line is a request of the risk endpoint, as it was sent; or `{"id", "ts", "pnl", "payload": {...}}` around one; or
 `{"id", "ts", "pnl", "facts": ["(candidate (adds TRUE))", ...]}` with facts as a book writes them.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from seakeep.core.errors import SchemaError
+from seakeep.app.console import note
+from seakeep.core.errors import IntegrityError, SchemaError, SeakeepError
 from seakeep.risk.rules.book import row_of
-from seakeep.risk.rules.portfolio import decision_rows
+from seakeep.risk.rules.portfolio import candidate_rows, decision_rows
 from seakeep.risk.rules.replay import Recorded
 from seakeep.risk.rules.syntax import forms
 from seakeep.risk.rules.vocabulary import Row, Vocabulary
 
 if TYPE_CHECKING:
+    from seakeep.core.verdicts import RuleHit
     from seakeep.ledger.journal import Ledger
+    from seakeep.risk.case import Case, RuleBook
 
-__all__ = ["from_file", "from_run"]
+__all__ = ["Overheard", "from_file", "from_run", "overheard"]
 
 
-def from_run(ledger: "Ledger", run_id: str) -> tuple[Recorded, ...]:
-    """Every decision of the run, with what the round trip it opened has earned."""
+class Overheard:
+    """A rule book that notes the facts of each decision when it is first asked, and answers as another does."""
+
+    def __init__(self, book: "RuleBook | None") -> None:
+        self._book, self.rows = book, dict[str, tuple[Row, ...]]()
+
+    @property
+    def version(self) -> str:
+        """That of the other book."""
+        return self._book.version if self._book else "none"
+
+    def judge(self, case: "Case") -> "tuple[tuple[RuleHit, ...], ...]":
+        """What the other book says; nothing where there is none."""
+        for n, candidate in enumerate(case.candidates):
+            if candidate.decision.id not in self.rows:
+                self.rows[candidate.decision.id] = tuple(candidate_rows(case, n))
+        return self._book.judge(case) if self._book else ((),) * len(case.candidates)
+
+
+def overheard(ledger: "Ledger", run_id: str, userdir: Path) -> dict[str, tuple[Row, ...]]:
+    """The facts of every decision of the run, by repeating it from its journal.
+
+    Raises: SeakeepError where data, models, settings or rules are not what they were.
+    """
+    from seakeep.app.account import run_settings
+    from seakeep.app.bootstrap import prepare
+    from seakeep.app.runs import journaled
+    from seakeep.core.verdicts import Decision
+    from seakeep.engine.engine import Engine
+
+    session = prepare(run_settings(ledger.run(run_id).config), userdir, run_id)
+    listening = Overheard(journaled(session, ledger, userdir))
+    engine = Engine(replace(session.pipeline, rule_book=listening))
+    for seq, event, records in ledger.entries(run_id):
+        made = [r for r in engine.process(event).records if isinstance(r, Decision)]
+        if made != [r for r in records if isinstance(r, Decision)]:
+            raise IntegrityError(f"entry {seq} of the run does not repeat", remedy="restore its data and version")
+    return listening.rows
+
+
+def from_run(ledger: "Ledger", run_id: str, userdir: Path) -> tuple[Recorded, ...]:
+    """Every decision of the run with all that the gate saw, and what the round trip it opened has earned.
+
+    Where the run cannot be repeated, a note says why, and the facts are those of the ledger's tables.
+    """
+    try:
+        heard = overheard(ledger, run_id, userdir)
+    except SeakeepError as error:
+        note(f"warning: only the account and the decisions are known, the run cannot be repeated: {error}")
+        heard = {}
+    recorded = _from_tables(ledger, run_id)
+    return tuple(msgspec.structs.replace(r, rows=heard.get(r.id, r.rows)) for r in recorded)
+
+
+def _from_tables(ledger: "Ledger", run_id: str) -> tuple[Recorded, ...]:
     from seakeep.ledger import queries
 
     snapshots = sorted(queries.equity(ledger, run_id), key=lambda s: s.ts)

@@ -1,6 +1,7 @@
 """The runs a person asks for: a backtest in memory, a dry run through the ledger, and the report of either."""
 
 import hashlib
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -17,14 +18,15 @@ from seakeep.app.bootstrap import Session, prepare, sim_broker
 from seakeep.app.console import note
 from seakeep.app.places import ledger_location, results
 from seakeep.app.sections import Settings
+from seakeep.app.studies import count
 from seakeep.backtest.driver import Records, assemble, backtest, check_books
 from seakeep.backtest.report import render
 from seakeep.backtest.result import Result
 from seakeep.backtest.saving import save
+from seakeep.brokers.executor import Approvals, Charter, SealedBroker
 from seakeep.core.errors import ConfigError
 from seakeep.core.events import Control, Event, Slice
-from seakeep.core.market import BarFrame
-from seakeep.core.ports import Feed
+from seakeep.core.ports import Broker, Feed
 from seakeep.core.units import iso
 from seakeep.data.parts import from_frame
 from seakeep.engine.engine import Engine
@@ -35,12 +37,9 @@ from seakeep.ledger.inbox import Watch
 from seakeep.ledger.journal import Ledger
 from seakeep.risk.case import RuleBook
 
-__all__ = ["counted", "dry_run", "pace_of", "run_backtest", "run_id", "run_session", "write_report"]
+__all__ = ["counted", "dry_run", "journaled", "pace_of", "run_backtest", "run_id", "run_session", "write_report"]
 
 _NOTHING = Markup("")
-_OUTSIDE = {"ledger", "training", "web"}
-"""Sections that change no run: where it is kept, who may look at it, how later models are made."""
-
 _SHAPERS = ("numpy", "numba", "msgspec", "pyarrow")
 """Libraries whose version can change a number."""
 
@@ -58,7 +57,7 @@ def run_id(kind: str, settings: Settings) -> str:
 
     Where a dry run ends is not part of it: more data continue the same run.
     """
-    parts = settings.model_dump(mode="json", exclude=_OUTSIDE)
+    parts = settings.of_a_run()
     if kind == "dry":
         parts["run"]["timerange"] = (settings.run.timerange or "").partition("-")[0]
     text = msgspec.json.encode(parts, order="sorted")
@@ -73,16 +72,12 @@ def run_backtest(settings: Settings, userdir: Path, seen: Seen | None = None) ->
 
 def counted(result: Result, settings: Settings, userdir: Path, source: str = "api") -> Result:
     """The result with its trial counted, and its Sharpe ratio judged beside all that was tried on the same bars."""
-    from seakeep.app.studies import count
-
     return replace(result, judged=count(result, settings.strategy.params, userdir, source))
 
 
 def run_session(session: Session, seen: Seen | None = None) -> Result:
     """The bars of a prepared session through the loop, in memory."""
-    return backtest(
-        session.pipeline, session.feed(), sim_broker(session), traded_bars(session), manifest(session), seen
-    )
+    return backtest(session.pipeline, session.feed(), sim_broker(session), session.traded, manifest(session), seen)
 
 
 def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | None = None) -> Result:
@@ -97,7 +92,7 @@ def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | 
     with Ledger.open(ledger_location(settings, userdir)) as ledger:
         if name not in {info.run_id for info in ledger.runs()}:
             ledger.start_run(name, settings.model_dump_json())
-        engine = Engine(replace(session.pipeline, rule_book=_journaled(session, ledger, userdir)))
+        engine = Engine(replace(session.pipeline, rule_book=journaled(session, ledger, userdir)))
         ledger.resume(name, after_seq=0)
 
         def durably(ts: int) -> None:
@@ -106,13 +101,23 @@ def dry_run(settings: Settings, userdir: Path, speed: str = "max", seen: Seen | 
             if seen is not None:
                 seen(ts)
 
+        approvals, venue = _sealed(engine, broker, ledger)
         with Watch(ledger.engine, name) as inbox:
-            run(engine, _continued(market_events(ledger.entries(name)), session, pace, inbox), broker, ledger, durably)
+            events = _continued(market_events(ledger.entries(name)), session, pace, inbox)
+            run(engine, events, venue, approvals, durably)
         check_books(engine.state.portfolio, broker.snapshot()[0])
         return counted(_from_ledger(ledger, session), settings, userdir, "trade")
 
 
-def _journaled(session: Session, ledger: Ledger, userdir: Path) -> RuleBook | None:
+def _sealed(engine: Engine, broker: Broker, ledger: Ledger) -> tuple[Approvals, SealedBroker]:
+    """Journal and venue with a door between them that only orders under the gate's seal pass; its key is the run's."""
+    chosen, state = engine.pipeline, engine.state
+    charter = Charter(run_id=chosen.run_id, key=os.urandom(32), limits=chosen.limits, ratchet=chosen.ratchet)
+    approvals = Approvals(ledger, charter, lambda: (state.portfolio, state.limits))
+    return approvals, SealedBroker(broker, charter, approvals.take)
+
+
+def journaled(session: Session, ledger: Ledger, userdir: Path) -> RuleBook | None:
     """The run's rule book, in the versions its journal was judged by. Raises: IntegrityError if one is missing."""
     book = session.pipeline.rule_book
     if book is None:
@@ -158,7 +163,7 @@ def _from_ledger(ledger: Ledger, session: Session) -> Result:
     records = Records()
     for _, event, caused in ledger.entries(session.pipeline.run_id):
         records.add(event, caused)
-    return assemble(session.pipeline, records, traded_bars(session), manifest(session))
+    return assemble(session.pipeline, records, session.traded, manifest(session))
 
 
 def pace_of(speed: str) -> float:
@@ -198,12 +203,6 @@ def _waited(seconds: float, now: int, asked: Asked) -> Iterator[Event]:
         if left <= 0:
             return
         time.sleep(min(left, _NAP_S))
-
-
-def traded_bars(session: Session) -> dict[str, BarFrame]:
-    """The bars that were traded on, without the warm-up."""
-    start = session.pipeline.trade_from - session.pipeline.bar_ms
-    return {frame.symbol: frame.between(start, None) for frame in session.frames}
 
 
 def manifest(session: Session) -> dict[str, object]:

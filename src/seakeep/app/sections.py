@@ -5,12 +5,13 @@ Sections of other packages are theirs and only gathered here.
 
 import re
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from seakeep.app.telemetry import mask
 from seakeep.app.web.settings import WebSettings
+from seakeep.backtest.integrity import IntegrityParams
 from seakeep.brokers.latency import LatencyParams
 from seakeep.brokers.sim import SimParams
 from seakeep.core.config import Section
@@ -73,9 +74,11 @@ class RunSettings(Section):
 
 
 class DataSettings(Section):
-    """Where bars are kept."""
+    """Where bars are kept, and what of the store a run hears beside them."""
 
     store: str = Field("data", min_length=1, description="folder of the bar store, inside the user folder or absolute")
+    news: bool = Field(default=True, description="whether a run hears the stored news and readings of sentiment")
+    books: bool = Field(default=True, description="whether a run sees the stored order books")
 
 
 class StrategySettings(Thresholds):
@@ -164,5 +167,10 @@ class Settings(Section):
     risk: RiskSettings = RiskSettings()
     costs: CostParams = CostParams()
     broker: BrokerSettings = BrokerSettings()
+    integrity: IntegrityParams = IntegrityParams()
     ledger: LedgerSettings = LedgerSettings()
     web: WebSettings = WebSettings()
+
+    def of_a_run(self) -> dict[str, Any]:
+        """What can change a run, as plain data: not where it is kept, who may look at it, or how it is judged."""
+        return self.model_dump(mode="json", exclude={"integrity", "ledger", "training", "web"})

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,21 +14,25 @@ import numpy as np
 
 from seakeep.app.bootstrap import prepare, sim_broker
 from seakeep.app.places import bar_store
-from seakeep.app.runs import traded_bars
 from seakeep.app.sections import Settings
 from seakeep.backtest.driver import backtest
+from seakeep.backtest.family import Family
 from seakeep.backtest.folds import WalkForward
+from seakeep.backtest.nested import WalkForwardParams, studies
 from seakeep.backtest.notation import duration
 from seakeep.backtest.result import Result
 from seakeep.backtest.sharpeline import SharpeLine, judge
 from seakeep.backtest.trials import Evaluation, Scope, TrialLedger, evaluation
+from seakeep.backtest.tried import Tried, tried
+from seakeep.backtest.variation import Rerun, Variation
 from seakeep.backtest.walkforward import Curve, Job, Param, Params, Study, walk_forward
+from seakeep.core.errors import NotEnoughHistory
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import parse_timerange
 from seakeep.data.parts import from_frame
 from seakeep.stats.returns import simple_returns
 
-__all__ = ["Judged", "count", "earned", "study", "trial_ledger"]
+__all__ = ["Inside", "Judged", "count", "earned", "inside", "study", "trial_ledger"]
 
 Each = Callable[[Callable[[Job], Curve], Sequence[Job]], Iterable[Curve]]
 
@@ -56,18 +61,90 @@ def earned(ts: Int64, equity: Float64) -> Curve:
 def count(result: Result, params: Params, userdir: Path, source: str = "api") -> SharpeLine:
     """Count a finished run in the trial ledger, and judge it beside all that was tried on the same bars.
 
-    The manifest must name the hash of the bars of each symbol. A run too short for a return is judged, not counted.
-    Raises: LedgerError if the trial cannot be recorded: what is not counted must not be shown.
+    What the court tried of this run's parameters is the inside of a study of this run and left out: nothing was chosen
+    by it. The manifest must name the hash of the bars of each symbol. A run too short for a return is judged, not
+    counted. Raises: LedgerError if the trial cannot be recorded: what is not counted must not be shown.
     """
-    curve = earned(result.curves.ts, result.curves.equity)
-    if not len(curve.ts):
-        return judge(curve.returns, result.interval)
-    data: Mapping[str, Mapping[str, object]] = result.manifest["data"]  # type: ignore[assignment]
-    bars = (result.symbols, result.interval, _joint({symbol: str(held["hash"]) for symbol, held in data.items()}))
-    trial = evaluation(result.strategy, params, bars, curve.ts, curve.returns, source=source)
+    trial = _of_run(result, params, source)
+    if trial is None:
+        return judge(np.empty(0), result.interval)
     ledger = trial_ledger(userdir)
     ledger.record([trial])
-    return judge(curve.returns, result.interval, ledger.search(_scope(trial)))
+    scope = msgspec.structs.replace(_scope(trial), besides=_inside(trial))
+    return judge(earned(result.curves.ts, result.curves.equity).returns, result.interval, ledger.search(scope))
+
+
+def _of_run(result: Result, params: Params, source: str) -> Evaluation | None:
+    """A run as the trial ledger has it; None if it is too short for a return."""
+    curve = earned(result.curves.ts, result.curves.equity)
+    if not len(curve.ts):
+        return None
+    return evaluation(result.strategy, params, _bars(result), curve.ts, curve.returns, source=source)
+
+
+def _bars(result: Result) -> tuple[Sequence[str], str, str]:
+    data: Mapping[str, Mapping[str, object]] = result.manifest["data"]  # type: ignore[assignment]
+    joint = _joint({symbol: str(held["hash"]) for symbol, held in data.items()})
+    return result.symbols, result.interval, joint
+
+
+def _inside(trial: Evaluation) -> str:
+    """The study of what the court tries around this evaluation."""
+    return f"court {trial.key[:16]}"
+
+
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """What the court tries of a run's parameters, counted as the inside of a study of that run."""
+
+    own: Evaluation
+    params: Params
+    ledger: TrialLedger
+
+    @property
+    def name(self) -> str:
+        """The study."""
+        return _inside(self.own)
+
+    def tried(self) -> Tried:
+        """What was counted on the days of the run, this study left out."""
+        return tried(self.ledger, self.own, self.name)
+
+    def counting(self, rerun: Rerun) -> Rerun:
+        """The same reruns; those with other parameters and all else as it was are counted."""
+
+        def run(variation: Variation) -> Result:
+            result = rerun(variation)
+            curve = earned(result.curves.ts, result.curves.equity)
+            if variation.params and variation == Variation(params=variation.params) and len(curve.ts):
+                self.ledger.record([self._trial(dict(variation.params), curve, self.own.interval)])
+            return result
+
+        return run
+
+    def count(self, members: Family, how: WalkForwardParams) -> None:
+        """Count a family by its days, and the two results of walking forward over it where it is long enough."""
+        columns = zip(members.points, members.returns.T, strict=True)
+        others = [self._trial(p, Curve(members.ts, r)) for j, (p, r) in enumerate(columns) if j != members.own]
+        try:
+            walked = studies(members, how)
+        except NotEnoughHistory:
+            walked = {}
+        words: Params = {"train_days": how.train_days, "test_days": how.test_days, "sets": len(members.points)}
+        name = f"{self.own.strategy} (walk-forward)"
+        chosen = [self._trial({**words, "windows": k}, s.curve, strategy=name) for k, s in walked.items()]
+        self.ledger.record([*others, *chosen])
+
+    def _trial(self, moved: Params, curve: Curve, interval: str = "1d", strategy: str = "") -> Evaluation:
+        bars, name = (self.own.symbols, interval, self.own.data), strategy or self.own.strategy
+        params = {**self.params, **moved}
+        return evaluation(name, params, bars, curve.ts, curve.returns, study=self.name, source="integrity")
+
+
+def inside(result: Result, params: Params, userdir: Path) -> Inside | None:
+    """The study the court makes around a run; None where the run is too short for a return."""
+    own = _of_run(result, params, "integrity")
+    return Inside(own, dict(params), trial_ledger(userdir)) if own else None
 
 
 def study(
@@ -102,7 +179,7 @@ def _window(settings: Settings, userdir: Path, params: Params, start: int, stop:
     strategy = settings.strategy.model_copy(update={"params": {**settings.strategy.params, **params}})
     run = settings.run.model_copy(update={"timerange": f"{start}-{stop}"})
     session = prepare(settings.model_copy(update={"strategy": strategy, "run": run}), userdir, "walk-forward")
-    result = backtest(session.pipeline, session.feed(), sim_broker(session), traded_bars(session), {})
+    result = backtest(session.pipeline, session.feed(), sim_broker(session), session.traded, {})
     return earned(result.curves.ts, result.curves.equity)
 
 

@@ -11,14 +11,17 @@ import msgspec
 import numpy as np
 
 from seakeep.app.places import results
+from seakeep.app.studies import earned, trial_ledger
 from seakeep.backtest.certainty import Certainty, by_certainty, first_touch
 from seakeep.backtest.saving import publish
 from seakeep.backtest.threshold import ThresholdParams, ThresholdRun, simulate
 from seakeep.backtest.thresholdpage import figures, render
+from seakeep.backtest.trials import Evaluation, evaluation
 from seakeep.core.errors import DataError, NotEnoughHistory, SchemaError
 from seakeep.core.market import BarFrame, Float64
 from seakeep.core.registry import build
 from seakeep.core.units import interval_ms, iso
+from seakeep.data.parts import from_frame
 from seakeep.features.frame import build as build_features
 from seakeep.models import EXPERTS
 from seakeep.models.training import fit_experts
@@ -42,11 +45,12 @@ class Opinions:
 
 @dataclass(frozen=True)
 class Study:
-    """Runs over the same opinions, their accuracy, and the page."""
+    """Runs over the same opinions, their accuracy, and the page; how many runs were new to the trial ledger."""
 
     runs: tuple[ThresholdRun, ...]
     certainty: Certainty
     page: Path
+    counted: int
 
 
 def from_file(bars: BarFrame, path: Path) -> Opinions:
@@ -108,10 +112,12 @@ def from_expert(bars: BarFrame, name: str, train: str, seed: int) -> Opinions:
 def study(opinions: Opinions, sets: Sequence[ThresholdParams], horizon: int, userdir: Path) -> Study:
     """Run every set of parameters, judge the opinions by certainty, and write the folder under results/.
 
+    Every run is in the trial ledger before any is shown. Raises: LedgerError if it cannot be counted.
     Files: report.html, statistics.json, and for each run its trades.csv and comment.txt in a folder of its name.
     """
     bars, p = opinions.bars, opinions.prob_up
     runs = tuple(simulate(bars, p, params) for params in sets)
+    counted = trial_ledger(userdir).record([trial for run in runs if (trial := _trial(run, opinions)) is not None])
     certainty = by_certainty(p, first_touch(bars, sets[0].target, horizon))
     table = [msgspec.to_builtins(figures(run)) for run in runs]
     files = {
@@ -126,7 +132,18 @@ def study(opinions: Opinions, sets: Sequence[ThresholdParams], horizon: int, use
     name = hashlib.sha256(files["report.html"].encode()).hexdigest()[:10]
     folder_path = results(userdir) / f"threshold-{name}"
     publish(folder_path, files)
-    return Study(runs, certainty, folder_path / "report.html")
+    return Study(runs, certainty, folder_path / "report.html", counted)
+
+
+def _trial(run: ThresholdRun, opinions: Opinions) -> Evaluation | None:
+    """A run as an evaluation: its parameters, whose opinions, and what the account earned; None without a return."""
+    bars = opinions.bars
+    curve = earned(bars.known_at, run.equity)
+    if not len(curve.ts):
+        return None
+    told = {**run.params.model_dump(), "opinions": opinions.source}
+    where = ((bars.symbol,), bars.interval, from_frame(bars).digest())
+    return evaluation("threshold", told, where, curve.ts, curve.returns, source="threshold")
 
 
 def _trades(run: ThresholdRun) -> str:

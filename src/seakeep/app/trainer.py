@@ -6,6 +6,7 @@ was cut off takes up where it stopped, since a version of the same data, code, p
 
 import hashlib
 import inspect
+import math
 import os
 import sys
 import threading
@@ -22,21 +23,22 @@ import numpy as np
 
 from seakeep import __version__
 from seakeep.app.artefacts import Parts
-from seakeep.app.modelstore import Loaded, ModelStore, Version
+from seakeep.app.modelstore import Loaded, ModelStore, Version, regime_slot
 from seakeep.app.places import bar_store
 from seakeep.app.sections import Params, Settings
-from seakeep.core.errors import ConfigError, DataError, LedgerError, NotEnoughHistory, SeakeepError
+from seakeep.core.errors import ConfigError, DataError, LedgerError, ModelError, NotEnoughHistory, SeakeepError
 from seakeep.core.market import BarFrame
 from seakeep.core.registry import build
 from seakeep.core.units import interval_ms
 from seakeep.data.parts import from_frame
-from seakeep.models import EXPERTS, Expert
+from seakeep.models import EXPERTS, REGIMES, Expert
 from seakeep.models.base import Learnt
 from seakeep.models.card import Card
-from seakeep.models.comparison import Comparison
+from seakeep.models.comparison import Comparison, measure
 from seakeep.models.drift import reference, without_level
 from seakeep.models.neural import deep_experts
-from seakeep.models.training import Panel, Validated, challenge, panel, validate
+from seakeep.models.regimes import RegimeModel
+from seakeep.models.training import Panel, Validated, challenge, panel, pooled, validate
 
 __all__ = [
     "PANEL",
@@ -90,11 +92,13 @@ class Plan:
     history: tuple[BarFrame, ...]
     failures: tuple[Failure, ...]
     caused_by: str = "asked for"
+    regimes: bool = True
+    """Whether the regime model that the settings name is fitted too."""
 
     def only(self, names: Collection[str], caused_by: str) -> "Plan":
         """The same for these experts alone, and for another reason."""
         kept = {name: params for name, params in self.experts.items() if name in names}
-        return replace(self, experts=kept, caused_by=caused_by)
+        return replace(self, experts=kept, caused_by=caused_by, regimes=False)
 
     @cached_property
     def data(self) -> str:
@@ -186,6 +190,8 @@ def train(
 ) -> Training:
     """Train what the plan names and has no version yet; what fails is listed, and stops nothing else.
 
+    The regime model that the settings name is fitted on all of the bars, and its newest fit is champion.
+
     Raises: LedgerError or DataError if the registry cannot be written.
     """
     store = model_store(userdir)
@@ -198,7 +204,58 @@ def train(
         if seen is not None:
             seen(found.what if isinstance(found, Failure) else found.name)
     order = list(plan.experts)
-    return Training(tuple(sorted(trained, key=lambda one: order.index(one.expert))), tuple(failures))
+    trained.sort(key=lambda one: order.index(one.expert))
+    if plan.regimes and plan.settings.regime.model is not None:
+        try:
+            trained.append(_fit_regimes(plan, store, plan.settings.regime.model, now_ms))
+        except ModelError as error:
+            failures.append(Failure(regime_slot(plan.settings.regime.model, "")[0], str(error)))
+    return Training(tuple(trained), tuple(failures))
+
+
+def _fit_regimes(plan: Plan, store: ModelStore, name: str, now_ms: int) -> Trained:
+    """Keep a regime model fitted on these bars, if there is none yet."""
+    settings, interval = plan.settings, plan.settings.run.interval
+    model = build(REGIMES, name, {"interval": interval, **settings.regime.params})
+    slot = regime_slot(name, interval)
+    parts = (slot, _params(model), settings.run.seed, plan.data, _code(type(model)))
+    key = hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+    version, before = store.find(key), store.champion(slot)
+    new = version is None
+    if version is None:
+        frame = pooled(plan.history, model.features)
+        model.fit(frame, settings.run.seed)
+        card = _regime_card(plan, model, slot[0], len(frame), before.id if before else "")
+        version = store.add(card, {"regimes": model.state()}, key, now_ms)
+    why = "the newest fit" if version.stage == "candidate" else f"it is {version.stage} already"
+    if version.stage == "candidate":
+        store.promote(version.id, why, now_ms)
+    return Trained(slot[0], version.id, store[version.id].stage == "champion", new, why)
+
+
+def _regime_card(plan: Plan, model: RegimeModel, name: str, rows: int, parent: str) -> Card:
+    nothing = np.empty(0)
+    return Card(
+        expert=name,
+        params=_params(model),
+        interval=plan.settings.run.interval,
+        symbols=tuple(bars.symbol for bars in plan.history),
+        seed=plan.settings.run.seed,
+        folds=0,
+        trained_from=min(int(bars.known_at[0]) for bars in plan.history),
+        trained_until=plan.seen_until,
+        seen_until=plan.seen_until,
+        rows=rows,
+        data=plan.data,
+        code=_code(type(model)),
+        caused_by=plan.caused_by,
+        metrics=measure(np.empty(0, np.int64), np.empty((0, 2)), nothing, nothing, 1),
+        confidence=math.nan,
+        coverage=math.nan,
+        brier=math.nan,
+        brier_base=math.nan,
+        parent=parent,
+    )
 
 
 @dataclass(frozen=True)
@@ -286,8 +343,8 @@ def _card(plan: Plan, name: str, made: Validated, champion: Version | None, test
     )
 
 
-def _params(expert: Expert) -> Params:
-    return {field.name: getattr(expert, field.name) for field in fields(expert)}
+def _params(part: Expert | RegimeModel) -> Params:
+    return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
 def _key(plan: Plan, name: str, expert: Expert) -> str:
@@ -298,10 +355,11 @@ def _key(plan: Plan, name: str, expert: Expert) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _code(kind: type[Expert]) -> str:
-    """The release, and the hash of the file the expert is written in."""
-    module = sys.modules[kind.__module__]
-    return f"{__version__}+{hashlib.sha256(inspect.getsource(module).encode()).hexdigest()[:10]}"
+def _code(kind: type) -> str:
+    """The release, and the hash of the files that the part and the kinds it is made of are written in."""
+    modules = dict.fromkeys(base.__module__ for base in kind.__mro__)
+    sources = [inspect.getsource(sys.modules[name]) for name in modules if name not in sys.stdlib_module_names]
+    return f"{__version__}+{hashlib.sha256(''.join(sources).encode()).hexdigest()[:10]}"
 
 
 def _keep(store: ModelStore, found: _Candidate, p_value: float, now_ms: int) -> Trained:

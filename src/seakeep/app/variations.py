@@ -16,7 +16,6 @@ from seakeep.brokers.sim import SimBroker
 from seakeep.core.errors import DataError
 from seakeep.core.market import BarFrame, Instrument
 from seakeep.core.registry import build
-from seakeep.data.feed import HistoricalFeed
 from seakeep.engine.pipeline import Pipeline
 from seakeep.execution.costs import CostParams, SymbolCosts
 from seakeep.models import EXPERTS, Expert
@@ -54,7 +53,7 @@ def _run(session: Session, userdir: Path, variation: Variation) -> Result:
     pipeline = _pipeline(session, variation, frames, start)
     first = pipeline.trade_from - pipeline.bar_ms
     traded = {frame.symbol: frame.between(first, None) for frame in frames}
-    feed = HistoricalFeed(frames, [o for o in session.observations if end is None or o.known_at < end])
+    feed = session.feed(frames=frames, end=end)
     return backtest(pipeline, feed, _broker(session, pipeline, variation), traded, {"run_id": pipeline.run_id})
 
 

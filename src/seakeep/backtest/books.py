@@ -15,7 +15,7 @@ from seakeep.core.jit import kernel
 from seakeep.execution.lots import Step, Wide, amount, exact, over, plus, product, read, times
 
 __all__ = ["ACCOUNT", "FILL", "LANES", "LIQUIDATION", "ORDER", "SYMBOL", "VARIED", "Books"]
-__all__ += ["book", "lot_of", "pay", "proceeds", "reduces", "size", "tick_of", "worth"]
+__all__ += ["book", "close_trip", "leg", "lot_of", "measure", "pay", "proceeds", "reduces", "size", "tick_of", "worth"]
 
 LIQUIDATION = 4
 """Kind of a fill that no order of ours asked for; the others are the kinds of orders."""
@@ -131,13 +131,36 @@ def proceeds(symbol: Any, change: int, ticks: int, fee_units: float) -> Wide:
 
 
 @kernel(inline=True)
-def _leg(account: Any, symbol: Any, change: int, ticks: int, fee_units: float) -> None:
+def leg(account: Any, symbol: Any, change: int, ticks: int, fee_units: float) -> None:
     """Trade lots that all open, or all close."""
     units = proceeds(symbol, change, ticks, fee_units)
     pay(account, units)
     flow = plus(Wide(symbol.flow_high, symbol.flow_low), units)
     symbol.flow_high, symbol.flow_low = flow.high, flow.low
     symbol.lots += change
+
+
+@kernel(inline=True)
+def close_trip(account: Any, symbol: Any) -> float:
+    """Count a trip that has ended; its profit after fees."""
+    profit = symbol.flow_high / account.unit
+    symbol.flow_high = symbol.flow_low = 0.0
+    account.trades += 1.0
+    account.wins += 1.0 if profit > 0.0 else 0.0
+    account.profit += max(profit, 0.0)
+    account.loss += max(-profit, 0.0)
+    return float(profit)
+
+
+@kernel(inline=True)
+def measure(account: Any, price: float, mid: float, qty: float, fee_rate: float) -> float:
+    """Count a fill of a signed quantity; its fee."""
+    value = price * abs(qty)
+    account.fills += 1.0
+    account.traded += value
+    account.fees += value * fee_rate
+    account.slippage += (price - mid) * qty
+    return value * fee_rate
 
 
 @kernel
@@ -147,32 +170,17 @@ def book(account: Any, symbol: Any, fill: Any) -> None:
     fee_rate = symbol.maker_rate if fill.maker else symbol.taker_rate
     before, change = symbol.lots, fill.lots * fill.side
     closing = -before if before * change < 0 and abs(change) > abs(before) else change
-    _leg(account, symbol, closing, fill.ticks, fee_units)
+    leg(account, symbol, closing, fill.ticks, fee_units)
     fill.profit = np.nan
     if before and symbol.lots == 0:
-        fill.profit = symbol.flow_high / account.unit
-        symbol.flow_high = symbol.flow_low = 0.0
-        account.trades += 1.0
-        account.wins += 1.0 if fill.profit > 0.0 else 0.0
-        account.profit += max(fill.profit, 0.0)
-        account.loss += max(-fill.profit, 0.0)
+        fill.profit = close_trip(account, symbol)
     if closing != change:
-        _leg(account, symbol, change - closing, fill.ticks, fee_units)
+        leg(account, symbol, change - closing, fill.ticks, fee_units)
     if before == 0 or before * symbol.lots < 0:
         symbol.since = fill.ts
     symbol.qty = amount(symbol.lots, lot_of(symbol)) if symbol.lots else 0.0
     if not symbol.spot:
         account.margined += int(symbol.lots != 0) - int(before != 0)
-    _measure(account, symbol, fill, fee_rate)
-
-
-@kernel(inline=True)
-def _measure(account: Any, symbol: Any, fill: Any, fee_rate: float) -> None:
     fill.price, fill.qty = amount(fill.ticks, tick_of(symbol)), amount(fill.lots, lot_of(symbol))
-    value = fill.price * fill.qty
-    fill.fee = value * fee_rate
-    account.fills += 1.0
-    account.traded += value
-    account.fees += fill.fee
-    account.slippage += (fill.price - fill.mid) * fill.qty * fill.side
+    fill.fee = measure(account, fill.price, fill.mid, fill.qty * fill.side, fee_rate)
     account.liquidations += 1.0 if fill.kind == LIQUIDATION else 0.0

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from seakeep.backtest.books import LIQUIDATION, Books, book, pay, size, worth
+from seakeep.backtest.books import LIQUIDATION, Books, book, lot_of, pay, size, worth
 from seakeep.backtest.venue import NOBODY, hear, log, meet, receive, taker_ticks, trade
 from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
-from seakeep.execution.lots import Wide, exact, less, over, plus, read, times
+from seakeep.execution.lots import Wide, amount, exact, less, over, plus, read, times
 
 __all__ = ["NO_FUNDING", "advance"]
 
@@ -93,7 +93,7 @@ def _liquidate(books: Books, j: int) -> None:
     fill.mid = min(trigger, start) if side < 0 else max(trigger, start)
     fill.ts, fill.symbol, fill.kind, fill.side, fill.maker = account.now, j, LIQUIDATION, side, 0
     fill.lots = abs(symbol.lots)
-    fill.ticks = taker_ticks(symbol, side, fill.lots, fill.mid)
+    fill.ticks = taker_ticks(symbol, side, amount(fill.lots, lot_of(symbol)), fill.mid)
     book(account, symbol, fill)
     log(books)
     hear(books, j)

@@ -28,6 +28,9 @@ from seakeep.stats.performance import Estimate
 __all__ = ["Capacity", "CapacityParams", "SizeCost", "capacity", "capacity_check", "half_size", "planned", "size_cost"]
 
 
+_LIMIT = "max_order_notional"
+
+
 class CapacityParams(Section):
     """The sizes that are tried, and how much a run should be able to carry."""
 
@@ -150,8 +153,13 @@ def planned(result: Result, params: CapacityParams) -> tuple[tuple[float, Variat
     return tuple((size, Variation(cash_scale=Decimal(repr(size)) / own)) for size in sorted(set(params.sizes)))
 
 
-def capacity_check(result: Result, rerun: Rerun, params: CapacityParams | None = None, *, seed: int = 0) -> Check:
-    """The capacity of a run: passes if it keeps half of its growth at the size wanted, fails if not at that needed."""
+def capacity_check(
+    result: Result, rerun: Rerun, params: CapacityParams | None = None, *, order_limit: float = math.inf, seed: int = 0
+) -> Check:
+    """The capacity of a run: passes if it keeps half of its growth at the size wanted, fails if not at that needed.
+
+    `order_limit` is the gate's max_order_notional: where it cuts orders before half is gone, it is said to be the end.
+    """
     asked, name = params or CapacityParams(), "capacity"
     if not result.fills:
         return Check(name=name, status="not judged", reason="nothing was traded")
@@ -166,7 +174,20 @@ def capacity_check(result: Result, rerun: Rerun, params: CapacityParams | None =
         found = capacity(result, runs, samples=asked.samples, seed=seed)
     except (NotEnoughHistory, ValueError) as error:
         return Check(name=name, status="not judged", reason="; ".join([str(error), *failed]))
-    return _judged(found, asked, result.quote, failed)
+    return _judged(found, asked, result.quote, [*_gated(found, runs, order_limit, result.quote), *failed])
+
+
+def _gated(found: Capacity, runs: Sequence[Result], order_limit: float, quote: str) -> list[str]:
+    """That the gate and not the market ends it: half is still there at the largest size whose orders it let through."""
+    cut = [any(hit.rule == _LIMIT for verdict in run.verdicts for hit in verdict.hits) for run in runs]
+    if True not in cut or found.half.value == math.inf:
+        return []
+    first = cut.index(True)
+    if any(row.retained.value <= 0.5 for row in found.sizes[:first]):
+        return []
+    limit, size = compact(order_limit), compact(found.sizes[first].size)
+    cuts = f"from {size} on the gate cuts orders at {_LIMIT} = {limit} {quote}"
+    return [f"{cuts}: this limit ends it, not the market, whose own end shows when it is raised under [risk.limits]"]
 
 
 def _judged(found: Capacity, asked: CapacityParams, quote: str, failed: Sequence[str]) -> Check:

@@ -17,6 +17,7 @@ from pydantic import Field
 from seakeep.backtest.leaks import Reader, draw_readers
 from seakeep.backtest.lookahead import Part, leak
 from seakeep.backtest.noise import EDGE_FEATURE, NoiseParams, market
+from seakeep.backtest.planting import Plant, planted
 from seakeep.backtest.rulesearch import Rules, draw_rules, rule_returns, search
 from seakeep.backtest.sharpeline import judge
 from seakeep.core.config import Section
@@ -99,19 +100,24 @@ class _Verdicts:
     alone: float
 
 
-def run_controls(params: ControlParams | None = None, seen: Callable[[int], None] | None = None) -> Controls:
-    """Plant, search, judge and count. Same parameters, same bits; `seen` is told of each market and strategy done."""
+def run_controls(
+    params: ControlParams | None = None, seen: Callable[[int], None] | None = None, plant: Plant = planted
+) -> Controls:
+    """Plant, search, judge and count. Same parameters, same bits; `seen` is told of each market and strategy done.
+
+    Every market goes through `plant` before it is used: by default it is imported and stored as any other.
+    """
     asked = params or ControlParams()
     advance = seen or (lambda _: None)
     hours = NoiseParams()
-    rules = draw_rules(asked.strategies, market(hours, _CALIBRATION + asked.seed), asked.seed)
-    noise = list(_searched(hours, rules, _seeds(asked, 0, asked.markets), advance))
+    rules = draw_rules(asked.strategies, plant(market(hours, _CALIBRATION + asked.seed)), asked.seed)
+    noise = [verdicts for _, verdicts in _searched(hours, rules, _seeds(asked, 0, asked.markets), (advance, plant))]
     rates = [_rate("noise, one strategy alone", (v.single for v in noise), at_most=_FALSE_ALARMS)]
     rates.append(_rate(f"noise, best of {len(rules):,}, not counted", (v.uncounted for v in noise)))
     rates += _family_rates("noise", rules, noise, {"at_most": _FALSE_ALARMS})
     for block, edge in enumerate(EDGES, 1):
-        rates += _edge_rates(asked, rules, (edge, block), advance)
-    rates += _leak_rates(asked, advance)
+        rates += _edge_rates(asked, rules, (edge, block), (advance, plant))
+    rates += _leak_rates(asked, advance, plant)
     ideas, alone = (float(np.mean([getattr(v, name) for v in noise])) for name in ("ideas", "alone"))
     return Controls(tuple(rates), len(rules), ideas, alone)
 
@@ -130,17 +136,20 @@ def _family_rates(what: str, rules: Rules, verdicts: Sequence[_Verdicts], limits
 
 
 def _edge_rates(
-    asked: ControlParams, rules: Rules, edge: tuple[float, int], advance: Callable[[int], None]
+    asked: ControlParams, rules: Rules, edge: tuple[float, int], doors: tuple[Callable[[int], None], Plant]
 ) -> list[Rate]:
     """How often an edge passes when its rule was named beforehand, and when it had to be searched for."""
     size, block = edge
     params = NoiseParams(bars=365 * asked.edge_years, interval="1d", sharpe=size)
     seeds = _seeds(asked, block, asked.edge_markets)
-    named = (judge(_edge_returns(market(params, seed)), params.interval).passes for seed in seeds)
+    told = [
+        (judge(_edge_returns(bars), params.interval).passes, verdicts)
+        for bars, verdicts in _searched(params, rules, seeds, doors)
+    ]
     must = {"at_least": _POWER} if size == max(EDGES) and asked.edge_years >= _YEARS else {}
     label = f"edge {size:g}, {asked.edge_years} years"
-    alone = _rate(f"{label}, named beforehand", named, **must)
-    return [alone, *_family_rates(label, rules, list(_searched(params, rules, seeds, advance)), must)]
+    alone = _rate(f"{label}, named beforehand", (named for named, _ in told), **must)
+    return [alone, *_family_rates(label, rules, [verdicts for _, verdicts in told], must)]
 
 
 def _edge_returns(bars: BarFrame) -> Float64:
@@ -149,9 +158,9 @@ def _edge_returns(bars: BarFrame) -> Float64:
     return np.asarray(stance * simple_returns(bars.close)[1:])
 
 
-def _leak_rates(asked: ControlParams, advance: Callable[[int], None]) -> list[Rate]:
+def _leak_rates(asked: ControlParams, advance: Callable[[int], None], plant: Plant) -> list[Rate]:
     """How many strategies the integrity court's prefix replay calls leaking: of those that are, and of those not."""
-    bars = market(NoiseParams(bars=400), _CALIBRATION + asked.seed + 1)
+    bars = plant(market(NoiseParams(bars=400), _CALIBRATION + asked.seed + 1))
     leaking, honest = (
         [_leaks(reader, bars, advance) for reader in draw_readers(asked.leaks, asked.seed, honest=truth)]
         for truth in (False, True)
@@ -171,11 +180,13 @@ def _leaks(reader: Reader, bars: BarFrame, advance: Callable[[int], None]) -> bo
 
 
 def _searched(
-    params: NoiseParams, rules: Rules, seeds: Iterable[int], advance: Callable[[int], None]
-) -> Iterator[_Verdicts]:
-    """The search on one market after the other, and what the court says of it."""
+    params: NoiseParams, rules: Rules, seeds: Iterable[int], doors: tuple[Callable[[int], None], Plant]
+) -> Iterator[tuple[BarFrame, _Verdicts]]:
+    """One market after the other, as it is read, with what the court says of the search on it."""
+    advance, plant = doors
     for seed in seeds:
-        yield _verdicts(market(params, seed), rules, seed)
+        bars = plant(market(params, seed))
+        yield bars, _verdicts(bars, rules, seed)
         advance(1)
 
 

@@ -18,7 +18,7 @@ from seakeep.backtest.judgement import Check, Plot, Series, Status
 from seakeep.core.config import Section
 from seakeep.core.errors import ConvergenceError, NotEnoughHistory
 from seakeep.core.market import BarFrame, Float64, Int64
-from seakeep.core.units import DAY_MS
+from seakeep.core.units import DAY_MS, HOUR_MS
 from seakeep.engine.pipeline import Pipeline
 from seakeep.features.frame import build
 from seakeep.stats.bootstrap import percentile_interval, resample
@@ -74,10 +74,21 @@ class Decay(msgspec.Struct, frozen=True):
         if self.p_value != self.p_value:
             return f"{self.source}: too little to judge"
         if self.skilled:
-            ends = f"{self.half_life.low:.3g} to {self.half_life.high:.3g}"
-            return f"{self.source}: skill halves in {self.half_life.value:.3g} bars ({ends})"
+            return f"{self.source}: {_halves(self.half_life, self.horizons[-1], 'bars')}"
         wrong = self.skill.high < 0
         return f"{self.source}: {'points the wrong way' if wrong else 'no measurable skill'} (p = {self.p_value:.2g})"
+
+
+def _halves(life: Estimate, seen: float, unit: str) -> str:
+    """A half-life in words; beyond four times the longest horizon nothing is known of it."""
+    if math.isinf(life.value) or life.value > 4 * seen:
+        least = f", its half-life is at least {life.low:.3g}" if 0 < life.low < math.inf else ""
+        return f"skill does not fade within the {seen:.3g} {unit} looked at{least}"
+    if math.isnan(life.value):
+        return "skill follows no curve that fades"
+    high = f"{life.high:.3g}" if math.isfinite(life.high) else f"more than {4 * seen:.3g}"
+    low = f"{life.low:.3g}" if life.low > 0 else "less than can be told"
+    return f"skill halves in {life.value:.3g} {unit} ({low} to {high})"
 
 
 def scores(pipeline: Pipeline, frames: Sequence[BarFrame]) -> tuple[Scores, ...]:
@@ -252,8 +263,10 @@ def _judged(found: Sequence[Decay], silent: Sequence[str], bar_ms: int) -> Check
     for one in found:
         figures += [(f"{one.source} ({one.group}) IC one bar ahead", one.skill.value), (f"{one.source} p", one.p_value)]
         if one.skilled:
-            hours = [x * bar_ms / 3_600_000 for x in (one.half_life.value, one.half_life.low, one.half_life.high)]
-            figures.append((f"{one.source} half-life", f"{hours[0]:.3g} h ({hours[1]:.3g} to {hours[2]:.3g})"))
+            hours = bar_ms / HOUR_MS
+            value, low, high = (hours * x for x in (one.half_life.value, one.half_life.low, one.half_life.high))
+            life = _halves(Estimate(value, low, high, one.half_life.n), hours * one.horizons[-1], "hours")
+            figures.append((f"{one.source} half-life", life))
     lines = tuple(Series(one.source, one.ic) for one in found)
     return Check(
         name="alpha decay",

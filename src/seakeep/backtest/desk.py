@@ -160,7 +160,11 @@ def wanted(account: Any, symbol: Any, equity: float, mark: float) -> int:
 
 @kernel(inline=True)
 def _plan(books: Books, j: int, equity: float) -> None:
-    """Replace what is open in symbol j by the orders that move it to the weight it was given."""
+    """Replace what is open in symbol j by the orders that move it to the weight it was given.
+
+    Stop and target stand for all that is held: a reduction leaves those that rest, unless an exit on its way has
+    cancelled them.
+    """
     account, symbol = books.account, books.symbols[j]
     change = wanted(account, symbol, equity, symbol.close) - symbol.lots
     reducing = reduces(symbol.lots, change)
@@ -169,21 +173,24 @@ def _plan(books: Books, j: int, equity: float) -> None:
         lots = payable(account, symbol, lots, symbol.close)
     if lots == 0 or (not reducing and below(account, symbol, lots, symbol.close)):
         return
-    open_orders, start = 0, symbol.orders
+    open_orders, start, after = 0, symbol.orders, symbol.lots + side * lots
     for o in range(start):
         open_orders += books.orders[j, o].alive
-        cancel(account, symbol, books.orders[j, o])
     if not reducing:
         if open_orders >= account.max_open or account.now - symbol.last_added < account.gap_ms:
             return
         symbol.last_added = account.now
+    rests = reducing and after != 0 and not leaving(books, j)
+    for o in range(start):
+        if not (rests and books.orders[j, o].reduce):
+            cancel(account, symbol, books.orders[j, o])
     if start + 3 > books.orders.shape[1]:
         account.status, account.status_ts = OVERFLOW, float(account.now)
         return
     books.orders[j, start].kind, books.orders[j, start].reduce = MARKET, int(reducing)
     _send(books, j, side, lots, start - start)
-    if not reducing:
-        _protect(books, j, -side, lots)
+    if after != 0 and not rests:
+        _protect(books, j, -1 if after > 0 else 1, abs(after))
 
 
 @kernel(inline=True)

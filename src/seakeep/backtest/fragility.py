@@ -20,8 +20,8 @@ _ROW, _TALLEST = 26.0, 420.0
 
 @dataclass(frozen=True, eq=False)
 class FragilityMap:
-    """Objective (m, n) over the values of `names`: rows are the second, columns the first; NaN was not tried or did not
-    trade. Every other parameter stands where the choice has it (`fixed`). One parameter alone makes one row."""
+    """Objective (m, n) over the values of `names`: rows are the second, columns the first; NaN was not tried, was given
+    up or did not trade. Every other parameter stands where the choice has it (`fixed`); one alone makes one row."""
 
     names: tuple[str, ...]
     x: tuple[Param, ...]
@@ -31,6 +31,7 @@ class FragilityMap:
     fixed: Params
     chosen: tuple[int, int]
     peak: tuple[int, int] | None
+    given_up: frozenset[tuple[int, int]]
     reach: tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -41,6 +42,7 @@ def map_of(found: Survey, within: float) -> FragilityMap:
     columns, rows = space.shape[axes[0]], space.shape[axes[1]] if len(axes) > 1 else 1
     values, worth = np.full((rows, columns), np.nan), np.full((rows, columns), np.nan)
     others = [i for i in range(len(here)) if i not in axes]
+    lost = (point for point in found.given_up if all(point[i] == here[i] for i in others))
     for point, value, held in zip(found.points.tolist(), found.values, found.worth, strict=True):
         if all(point[i] == here[i] for i in others):
             at = _cell(point, axes)
@@ -55,6 +57,7 @@ def map_of(found: Survey, within: float) -> FragilityMap:
         worth=worth,
         fixed={space.names[i]: found.chosen.params[space.names[i]] for i in others},
         chosen=_cell(here, axes),
+        given_up=frozenset(_cell(point, axes) for point in lost),
         peak=_cell(peak, axes) if all(peak[i] == here[i] for i in others) else None,
         reach=(ends[axes[0]], ends[axes[1]] if len(axes) > 1 else (0, 0)),
     )
@@ -80,7 +83,8 @@ def heat_map(found: FragilityMap) -> Markup:
     frame = Markup('<rect class="reach" x="{:.3f}%" width="{:.3f}%" y="{:.2f}" height="{:.2f}"/>').format(
         left * column, (right - left + 1) * column, (m - 1 - high) * row, (high - low + 1) * row
     )
-    marks = [_mark(found.chosen, "chosen", "●", m, row, column)]
+    marks = [_mark(at, "lost", "×", m, row, column) for at in sorted(found.given_up)]
+    marks += [_mark(found.chosen, "chosen", "●", m, row, column)]
     if found.peak is not None and found.peak != found.chosen:
         marks.append(_mark(found.peak, "peak", "▲", m, row, column))
     y, x = found.chosen

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seakeep.backtest.books import Books, book, lot_of, tick_of
+from seakeep.backtest.books import Books, close_trip, leg, lot_of, measure, tick_of
 from seakeep.backtest.desk import allow, payable, wanted
+from seakeep.backtest.machine import borrowed, fetch
 from seakeep.backtest.passes import play
-from seakeep.backtest.tally import hold, still
-from seakeep.backtest.tape import BLOCK, CLOSE, HIGH, LOW, MARKET, MEAN, OPEN, SIGMA, STOP, TIME, VOLUME, Tape
-from seakeep.backtest.venue import below, log, taker_ticks
+from seakeep.backtest.tally import SUMS, WIDTH, gather, hold, still
+from seakeep.backtest.tape import BLOCK, CLOSE, HIGH, LOW, MEAN, OPEN, SIGMA, TIME, VOLUME, Tape
+from seakeep.backtest.venue import below, taker_ticks
 from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
 from seakeep.execution.lots import amount, count_up
-from seakeep.execution.matching import AT_OPEN, Candle, meet_stop, room
+from seakeep.execution.matching import Candle, meet_stop, room
 
 __all__ = ["glide", "run"]
 
@@ -39,49 +40,39 @@ def _fits(books: Books, tape: Tape) -> bool:
 
 
 @kernel(inline=True)
-def _turn_to(books: Books, tape: Tape, i: int) -> None:
-    """Put row i before venue and desk."""
-    symbol, bars = books.symbols[0], tape.bars
-    if books.account.now != int(bars[0, i, TIME]):
-        symbol.taken = 0.0
-    books.account.now = int(bars[0, i, TIME])
-    symbol.open, symbol.high, symbol.low = bars[0, i, OPEN], bars[0, i, HIGH], bars[0, i, LOW]
-    symbol.close, symbol.volume = bars[0, i, CLOSE], bars[0, i, VOLUME]
-    symbol.sigma, symbol.mean = bars[0, i, SIGMA], bars[0, i, MEAN]
-    symbol.opened = books.account.now - books.account.bar_ms
-
-
-@kernel(inline=True)
-def _lots(books: Books, tape: Tape, target: float, row: int) -> int:
-    """Whole lots that are ordered for that target when flat and taken in row `row`; 0 if there are none."""
+def _lots(books: Books, target: float, close: float, opens: float) -> int:
+    """Whole lots that are ordered at the close for that target, to trade at the open, when flat; 0 if none are."""
     account, symbol = books.account, books.symbols[0]
     symbol.asked, symbol.decided, symbol.weight = target, 1, 0.0
     allow(account, books.symbols, account.cash)
-    if symbol.given == 0.0 or row == tape.bars.shape[1]:
+    if symbol.given == 0.0:
         return 0
-    lots = payable(account, symbol, wanted(account, symbol, account.cash, symbol.close), symbol.close)
-    if lots == 0 or below(account, symbol, lots, symbol.close):
+    lots = payable(account, symbol, wanted(account, symbol, account.cash, close), close)
+    if lots == 0 or below(account, symbol, lots, close):
         return 0
-    if below(account, symbol, lots, tape.bars[0, row, OPEN]):
+    if below(account, symbol, lots, opens):
         account.refused += 1.0
         return 0
     return int(lots)
 
 
 @kernel
-def _fill(books: Books, lots: int, mid: float) -> bool:
-    """Fill an order whose kind and side the scratch fill tells, as a taker; False if it is not filled whole."""
-    account, symbol, fill = books.account, books.symbols[0], books.fills[len(books.fills) - 1]
-    fill.lots, fill.mid, fill.maker, fill.symbol = lots, mid, 0, 0
-    fill.ticks, value = taker_ticks(symbol, fill.side, lots, mid), amount(lots, lot_of(symbol))
-    if not symbol.volume > 0.0 or value > room(symbol.volume, account.participation, symbol.taken):
+def _trade(books: Books, bar: Float64, change: int, mid: float, taken: float) -> bool:
+    """Open or close the holding as a taker in that bar (8,); False if it is not filled whole."""
+    account, symbol, side = books.account, books.symbols[0], 1 if change > 0 else -1
+    symbol.sigma, symbol.mean = bar[SIGMA], bar[MEAN]
+    qty = amount(abs(change), lot_of(symbol))
+    ticks = taker_ticks(symbol, side, qty, mid)
+    price = amount(ticks, tick_of(symbol))
+    if not bar[VOLUME] > 0.0 or qty > room(bar[VOLUME], account.participation, taken):
         return False
-    value *= amount(fill.ticks, tick_of(symbol)) * (1.0 + symbol.taker_rate)
-    if fill.side > 0 and account.cash < value * (1.0 + _NEAR):
+    if side > 0 and account.cash < qty * price * (1.0 + symbol.taker_rate) * (1.0 + _NEAR):
         return False
-    book(account, symbol, fill)
-    log(books)
-    symbol.taken += fill.qty
+    leg(account, symbol, change, ticks, symbol.taker_units)
+    symbol.qty = qty if side > 0 else 0.0
+    if side < 0:
+        close_trip(account, symbol)
+    measure(account, price, mid, qty * side, symbol.taker_rate)
     return True
 
 
@@ -101,62 +92,48 @@ def _first_below(tape: Tape, stop: float, i: int, end: int) -> int:
 
 
 @kernel(inline=True)
-def _stop(books: Books, tape: Tape, sent: int, stop: float, i: int) -> bool:
-    """Close the position at the stop that row i meets; False if it is not filled whole."""
-    _turn_to(books, tape, i)
-    symbol, fill = books.symbols[0], books.fills[len(books.fills) - 1]
-    fill.kind, fill.side = STOP, -1
-    touch = meet_stop(fill.side, stop, Candle(symbol.open, symbol.high, symbol.low, symbol.close))
-    fill.ts = max(sent + tape.delay[0, 0, 0], symbol.opened) if touch.when == AT_OPEN else books.account.now
-    return bool(_fill(books, symbol.lots, touch.price))
-
-
-@kernel(inline=True)
-def _trade(books: Books, tape: Tape, i: int, lots: int) -> bool:
-    """Trade at the open of row i what was decided in the row before; False if it is not filled whole."""
-    sent, fill = books.account.now, books.fills[len(books.fills) - 1]
-    _turn_to(books, tape, i)
-    fill.kind, fill.side = MARKET, 1 if lots > 0 else -1
-    fill.ts = max(sent + tape.delay[0, 0, 0], books.symbols[0].opened)
-    return bool(_fill(books, abs(lots), books.symbols[0].open))
+def _leave(books: Books, bar: Float64, stop: float, taken: float) -> bool:
+    """Close the holding at the open of that bar, or at a stop that it meets; False if it is not filled whole."""
+    touch = meet_stop(-1, stop, Candle(bar[OPEN], bar[HIGH], bar[LOW], bar[CLOSE]))
+    return bool(_trade(books, bar, -books.symbols[0].lots, touch.price, taken))
 
 
 @kernel
 def glide(books: Books, tape: Tape, asks: Float64, first: int) -> bool:
     """Run once from row `first` on; False, with the books spoilt, if the run is not of this kind."""
     account, symbol, n = books.account, books.symbols[0], tape.bars.shape[1]
-    marked, change, close = first, symbol.change, tape.lines[0, 2]
-    while _fits(books, tape):
+    tape = Tape(borrowed(tape.bars), borrowed(tape.lines), borrowed(tape.blocks), tape.delay, tape.paid)
+    bars, close, marked, change, sums = tape.bars[0], tape.lines[0, 2], first, 0, np.zeros((SUMS, WIDTH))
+    while True:
         while change < symbol.changes and asks[0, 1, change] == 0.0:
             change += 1
         if change == symbol.changes:
             still(account, n - marked)
+            gather(account, sums)
             return True
         entry, target, change = int(asks[0, 0, change]), asks[0, 1, change], change + 1
+        leave = int(asks[0, 0, change]) if change < symbol.changes else n
+        for later in (min(change + 1, symbol.changes - 1), min(change + 2, symbol.changes - 1)):
+            fetch(bars, int(asks[0, 0, later]) + 1)
+            fetch(close, int(asks[0, 0, later]))
         still(account, entry + 1 - marked)
         marked = entry + 1
-        _turn_to(books, tape, entry)
-        lots, sent = _lots(books, tape, target, marked), account.now
-        stop = amount(count_up(symbol.close * (1.0 - account.stop_loss), tick_of(symbol)), tick_of(symbol))
+        lots = _lots(books, target, close[entry], bars[marked, OPEN]) if marked < n else 0
         if lots == 0:
             continue
-        leave = int(asks[0, 0, change]) if change < symbol.changes else n
-        if not _trade(books, tape, marked, lots) or (leave < n and asks[0, 1, change] != 0.0):
+        if (leave < n and asks[0, 1, change] != 0.0) or not _trade(books, bars[marked], lots, bars[marked, OPEN], 0.0):
             return False
+        stop = amount(count_up(close[entry] * (1.0 - account.stop_loss), tick_of(symbol)), tick_of(symbol))
         end = min(leave + 1, n)
         met = _first_below(tape, stop, marked, end) if account.stop_loss > 0.0 else end
-        hold(account, close[marked:met], symbol.qty)
-        marked = met
-        if met < end:
-            if not _stop(books, tape, sent, stop, met):
-                return False
-        elif marked < n:
-            account.now, symbol.taken = int(tape.bars[0, leave, TIME]), 0.0
-            if not _trade(books, tape, marked, -symbol.lots):
-                return False
-        else:
+        hold(account, close[marked:met], symbol.qty, borrowed(sums))
+        if met == n:
+            gather(account, sums)
             return True
-    return False
+        bar, taken = bars[met], symbol.qty if met == marked else 0.0
+        if not (_leave(books, bar, stop, taken) if met < end else _trade(books, bar, -symbol.lots, bar[OPEN], 0.0)):
+            return False
+        marked = met
 
 
 @kernel(inline=True)
@@ -183,7 +160,7 @@ def run(
     _prepare(told, p, symbols)
     books = Books(accounts[p], symbols, orders, fills)
     first = np.searchsorted(tape.bars[0, :, TIME], template[p].trade_from)
-    if len(curve) == 0 and glide(books, tape, asks, first):
+    if len(curve) == 0 and _fits(books, tape) and glide(books, tape, asks, first):
         last = tape.lines[0, 2, tape.bars.shape[1] - 1]
         accounts[p].equity = accounts[p].cash + symbols[0].qty * last
         return

@@ -6,49 +6,89 @@ fails that check.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
 from seakeep.backtest.band import Band, band
 from seakeep.backtest.band import check as band_check
-from seakeep.backtest.capacity import capacity_check
-from seakeep.backtest.decay import decay_check
+from seakeep.backtest.candidates import Venue
+from seakeep.backtest.capacity import CapacityParams, capacity_check
+from seakeep.backtest.crossvalidation import CrossValidationParams, cross_validation_check
+from seakeep.backtest.decay import DecayParams, decay_check
+from seakeep.backtest.family import Family, FamilyParams, family
 from seakeep.backtest.friction import costs, latency, volume
 from seakeep.backtest.judgement import Check, Grade, grade
 from seakeep.backtest.lookahead import look_ahead, replay, warm_up
 from seakeep.backtest.luck import luck
+from seakeep.backtest.nested import WalkForwardParams, walk_forward_check
+from seakeep.backtest.overfit import OverfittingParams, overfitting_check
 from seakeep.backtest.result import Result
-from seakeep.backtest.robustness import parameters, robustness_check
+from seakeep.backtest.robustness import RobustnessParams, parameters, robustness_check
 from seakeep.backtest.sharpeline import judge as sharpe_line
-from seakeep.backtest.stress import stress_check
+from seakeep.backtest.stress import StressParams, stress_check
 from seakeep.backtest.survivorship import Listing, survivorship
-from seakeep.backtest.tradesruin import trades_ruin_check
+from seakeep.backtest.tape import History
+from seakeep.backtest.tradesruin import TradesRuinParams, trades_ruin_check
+from seakeep.backtest.tried import Tried
 from seakeep.backtest.variation import Rerun
+from seakeep.core.config import Section
 from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory
-from seakeep.core.market import BarFrame
+from seakeep.core.market import BarFrame, Observation
 from seakeep.engine.pipeline import Pipeline
-from seakeep.execution.costs import CostParams
 from seakeep.stats.returns import simple_returns
 
-__all__ = ["COURT", "QUICK", "Case", "Integrity", "Judge", "judge", "verdict"]
+__all__ = ["COURT", "QUICK", "Case", "Integrity", "IntegrityParams", "Judge", "judge", "verdict"]
+
+
+class IntegrityParams(Section):
+    """What the court tries, and what it asks for: a section for each check that has something to set."""
+
+    family: FamilyParams = FamilyParams()
+    walk_forward: WalkForwardParams = WalkForwardParams()
+    cross_validation: CrossValidationParams = CrossValidationParams()
+    overfitting: OverfittingParams = OverfittingParams()
+    robustness: RobustnessParams = RobustnessParams()
+    stress: StressParams = StressParams()
+    capacity: CapacityParams = CapacityParams()
+    ruin: TradesRuinParams = TradesRuinParams()
+    decay: DecayParams = DecayParams()
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
     """A finished run before the court: its result and parts, its bars (warm-up included), and what may be rerun.
 
-    `costs` and `seed` are those of the run, `listings` the store's at its interval. `band` is its fill band,
-    where it was made already; a result without a judged Sharpe ratio is taken for the only trial.
+    `venue` is that of the run, with its seed and costs, `observations` what it was told beside bars, `listings` the
+    store's at its interval, `tried` what was counted on the same days. `count` counts the family. `band` is its
+    fill band, where it was made already; a result without a judged Sharpe ratio is taken for the only trial.
     """
 
     result: Result
     rerun: Rerun
     pipeline: Pipeline
     frames: tuple[BarFrame, ...]
-    costs: CostParams = CostParams()
-    seed: int = 0
+    venue: Venue = Venue()
+    observations: tuple[Observation, ...] = ()
     listings: tuple[Listing, ...] = ()
+    tried: Tried | None = None
+    params: IntegrityParams = IntegrityParams()
+    count: Callable[[Family], None] | None = None
     band: Band | None = None
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return self.venue.seed
+
+    @cached_property
+    def family(self) -> Family:
+        """The run with its parameters moved, made once. Raises: NotEnoughHistory."""
+        history = History.of(self.frames, self.observations)
+        made = family(self.result, self.rerun, self.pipeline, history, self.venue, self.params.family)
+        if self.count is not None:
+            self.count(made)
+        return made
 
 
 class Integrity(msgspec.Struct, frozen=True):
@@ -76,16 +116,27 @@ COURT: Mapping[str, Judge] = {
     "costs": lambda case: costs(case.result, case.rerun),
     "latency": lambda case: latency(case.result, case.rerun),
     "slippage by volume": lambda case: volume(case.result),
-    "capacity": lambda case: capacity_check(case.result, case.rerun, seed=case.seed),
+    "capacity": lambda case: capacity_check(
+        case.result,
+        case.rerun,
+        case.params.capacity,
+        order_limit=case.pipeline.limits.max_order_notional,
+        seed=case.seed,
+    ),
+    "walk-forward": lambda case: walk_forward_check(case.family, case.params.walk_forward),
+    "cross-validation": lambda case: cross_validation_check(case.family, case.params.cross_validation),
+    "overfitting": lambda case: overfitting_check(case.family, case.tried, case.params.overfitting),
     "robustness": lambda case: robustness_check(
-        case.result, case.rerun, parameters(case.pipeline.strategy), seed=case.seed
+        case.result, case.rerun, parameters(case.pipeline.strategy), case.params.robustness, seed=case.seed
     ),
-    "stress": lambda case: stress_check(case.result, case.rerun, case.costs, seed=case.seed),
+    "stress": lambda case: stress_check(case.result, case.rerun, case.venue.costs, case.params.stress, seed=case.seed),
     "luck": lambda case: luck(
-        case.result.judged or sharpe_line(simple_returns(case.result.curves.equity), case.result.interval)
+        case.result.judged or sharpe_line(simple_returns(case.result.curves.equity), case.result.interval),
+        case.tried,
+        case.seed,
     ),
-    "risk of ruin": lambda case: trades_ruin_check(case.result, seed=case.seed),
-    "alpha decay": lambda case: decay_check(case.pipeline, case.frames, seed=case.seed),
+    "risk of ruin": lambda case: trades_ruin_check(case.result, case.params.ruin, seed=case.seed),
+    "alpha decay": lambda case: decay_check(case.pipeline, case.frames, case.params.decay, seed=case.seed),
 }
 """Every check of the court by name, in the order they are shown."""
 

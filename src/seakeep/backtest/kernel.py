@@ -18,7 +18,7 @@ from seakeep.backtest.calls import NO_FUNDING
 from seakeep.backtest.glide import run
 from seakeep.backtest.passes import capacity
 from seakeep.backtest.ratios import ratios
-from seakeep.backtest.tape import LIMIT, MARKET, STOP, TIME, TRAILING, History, Tape
+from seakeep.backtest.tape import LIMIT, MARKET, STOP, TRAILING, History, Tape
 from seakeep.backtest.terms import KernelParams, account_record, symbol_records
 from seakeep.core.errors import DataError, IntegrityError
 from seakeep.core.market import BarFrame, Float64, Int64
@@ -114,15 +114,15 @@ def _changes(table: NDArray[Any], history: History, tape: Tape, told: tuple[NDAr
     account, symbols = told
     asks = np.zeros((len(table), 2, len(history)))
     unit = 1.0 if table.dtype.kind == "f" else float(account["weight"][0])
-    rows = (history.rows, first_row(tape, account))
+    rows = (history.rows, first_row(history, account))
     for j, column in enumerate(table):
         symbols["changes"][j] = find_changes(column, unit, tape.bars[j], rows, asks[j])
     return asks
 
 
-def first_row(tape: Tape, account: NDArray[Any]) -> int:
+def first_row(history: History, account: NDArray[Any]) -> int:
     """First row of the tape in which a decision may be taken."""
-    return int(np.searchsorted(tape.bars[0, :, TIME], account["trade_from"][0]))
+    return int(np.searchsorted(history.grid, account["trade_from"][0]))
 
 
 def check(accounts: NDArray[Any]) -> None:

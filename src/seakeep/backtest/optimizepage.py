@@ -137,6 +137,10 @@ def sentences(found: Survey, told: Outcome) -> list[str]:
         said.append(f"{shown}, {known if math.isfinite(peak.worth) else 'and not all around it was tried'}")
     if not chosen.value > 0:
         said.append("no candidate is above zero at the lower end: by this objective there is nothing to choose")
+    if told.pruned:
+        said.append(
+            f"{told.pruned:,} more fell behind and were given up early: each is a counted trial, none can be chosen"
+        )
     if found.edges:
         ends = " and ".join(found.edges)
         said.append(f"the choice lies at the edge of the space in {ends}: widen it, what is beyond is not known")

@@ -9,13 +9,13 @@ import math
 from typing import Any
 
 import numpy as np
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from seakeep.backtest.books import Books
 from seakeep.backtest.calls import advance
 from seakeep.backtest.desk import decide, held, stance
-from seakeep.backtest.tally import hold, mark, still
+from seakeep.backtest.machine import borrowed
+from seakeep.backtest.tally import SUMS, WIDTH, gather, hold, mark, still
 from seakeep.backtest.tape import (
     BLOCK,
     CLOSE,
@@ -149,9 +149,10 @@ def _next_row(books: Books, tape: Tape, asks: Float64, i: int) -> int:
 
 
 @kernel(inline=True)
-def _carry(books: Books, lines: Float64, start: int, stop: int, curve: Float64) -> None:
+def _carry(books: Books, lines: Float64, rows: tuple[int, int], sums: Float64, curve: Float64) -> None:
     """Mark the rows [start, stop), in which nothing happens."""
     account, symbols, none, several = books.account, books.symbols, len(books.symbols), False
+    start, stop = rows
     holding = none
     for j in range(len(symbols)):
         if symbols[j].lots:
@@ -163,7 +164,7 @@ def _carry(books: Books, lines: Float64, start: int, stop: int, curve: Float64) 
             mark(account, _equity(books, lines, i))
         account.exposed += stop - start
     else:
-        hold(account, lines[holding, 2, start:stop], symbols[holding].qty)
+        hold(account, lines[holding, 2, start:stop], symbols[holding].qty, sums)
     if len(curve):
         for i in range(start, stop):
             curve[i] = _equity(books, lines, i)
@@ -222,19 +223,6 @@ def _visit(books: Books, tape: Tape, asks: Float64, i: int, curve: Float64) -> N
     decide(books, tape.lines, asks, i, equity)
 
 
-def _without_owner(context: Any, array: Any) -> Any:
-    def lower(target: Any, builder: Any, signature: Any, args: Any) -> Any:
-        view = target.make_array(array)(target, builder, value=args[0])
-        view.meminfo = view.meminfo.type(None)
-        return view._getvalue()  # noqa: SLF001
-
-    return array(array), lower
-
-
-_borrowed: Any = intrinsic(_without_owner)
-"""The same array without an owner, so that passing it on counts no reference; the caller keeps it alive."""
-
-
 @kernel
 def play(books: Books, tape: Tape, asks: Float64, curve: Float64) -> None:
     """Run once: the account gets the metrics, and unless empty fills and `curve` (n,) what happened.
@@ -242,17 +230,19 @@ def play(books: Books, tape: Tape, asks: Float64, curve: Float64) -> None:
     Account and symbols must be as they were told. `asks` (k, 2, c) are row and weight of each change of target, or
     (k, 3, n) score, confidence and full weight.
     """
-    books = Books(books.account, _borrowed(books.symbols), _borrowed(books.orders), _borrowed(books.fills))
-    bars, lines, blocks = _borrowed(tape.bars), _borrowed(tape.lines), _borrowed(tape.blocks)
-    tape = Tape(bars, lines, blocks, _borrowed(tape.delay), _borrowed(tape.paid))
-    asks, curve, account, n = _borrowed(asks), _borrowed(curve), books.account, tape.bars.shape[1]
+    books = Books(books.account, borrowed(books.symbols), borrowed(books.orders), borrowed(books.fills))
+    bars, lines, blocks = borrowed(tape.bars), borrowed(tape.lines), borrowed(tape.blocks)
+    tape = Tape(bars, lines, blocks, borrowed(tape.delay), borrowed(tape.paid))
+    asks, curve, account, n = borrowed(asks), borrowed(curve), books.account, tape.bars.shape[1]
     first, i, busy = np.searchsorted(tape.bars[0, :, TIME], account.trade_from), np.int64(0), account.sparse == 0
+    sums = np.zeros((SUMS, WIDTH))
     while i < n and account.status == 0.0:
         stop = i if busy else _next_row(books, tape, asks, i)
         if stop > max(i, first):
-            _carry(books, tape.lines, max(i, first), stop, curve)
+            _carry(books, tape.lines, (max(i, first), stop), sums, curve)
         if stop < n:
             _visit(books, tape, asks, stop, curve)
             busy = _tidy(books)
         i = stop + 1
+    gather(account, sums)
     account.equity = _equity(books, tape.lines, n - 1)

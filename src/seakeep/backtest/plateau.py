@@ -5,6 +5,7 @@ is where the surface is high; a point that stands alone is where the noise is.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Literal
 
 import msgspec
@@ -52,21 +53,26 @@ def neighbourhoods(space: Space, points: Int64, within: float) -> list[Int64]:
     None at all where the surroundings of a point were not tried: what is not known around it cannot hold it up.
     """
     known, found = set(map(tuple, points.tolist())), []
+    reaches = [
+        {i: reach(space, axis, i, within) for i in set(points[:, axis].tolist())} for axis in range(points.shape[1])
+    ]
     for row in points.tolist():
-        point = tuple(row)
-        low, high = np.array(box(space, point, within)).T
+        point, ends = tuple(row), [axis[i] for axis, i in zip(reaches, row, strict=True)]
+        low, high = np.array(ends).T
         rows = np.flatnonzero(((points >= low) & (points <= high)).all(axis=1))
-        found.append(rows if known.issuperset(surroundings(space, point, within)) else rows[:0])
+        found.append(rows if known.issuperset(_filled(point, ends)) else rows[:0])
     return found
 
 
 def surroundings(space: Space, point: Point, within: float) -> list[Point]:
     """The ends of the reach of a point and the points between them and it, itself included, that fill it up."""
-    ends = [
-        tuple(dict.fromkeys((low, i, high))) for i, (low, high) in zip(point, box(space, point, within), strict=True)
-    ]
+    return _filled(point, box(space, point, within))
+
+
+def _filled(point: Point, reaches: Sequence[tuple[int, int]]) -> list[Point]:
+    ends = [tuple(dict.fromkeys((low, i, high))) for i, (low, high) in zip(point, reaches, strict=True)]
     if len(ends) <= _LATTICE:
-        return [tuple(int(axis[i]) for axis, i in zip(ends, at, strict=True)) for at in np.ndindex(*map(len, ends))]
+        return list(product(*ends))
     single = [(*point[:j], i, *point[j + 1 :]) for j, axis in enumerate(ends) for i in axis]
     return list(dict.fromkeys([point, *single]))
 

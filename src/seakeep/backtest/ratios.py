@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seakeep.backtest.books import LANES
 from seakeep.core.market import Float64
 from seakeep.core.units import DAY_MS, YEAR_MS
 from seakeep.stats.performance import MIN_RETURNS
@@ -28,12 +29,12 @@ def ratios(accounts: NDArray[Any], cash: float, bar_ms: int) -> Mapping[str, Flo
     of them, and the annual ones below as many days; so are the ratios of an account that was ever ruined.
     `worst_path_share` is how much of the result hangs on which of stop and target came first inside a bar.
     """
-    lanes = {name: np.array(accounts[name], dtype=np.float64) for name in accounts.dtype.names or ()}
+    lanes = {name: np.array(accounts[name], dtype=np.float64) for name in LANES}
     with np.errstate(divide="ignore", invalid="ignore"):
         table = _growth(lanes, cash, bar_ms) | _trading(lanes, cash, bar_ms)
-    figures = {name: lanes[name] for name in COUNTS} | {
-        name: np.where(np.isfinite(v), v, np.nan) for name, v in table.items()
-    }
+    columns = np.array(list(table.values()))
+    columns[~np.isfinite(columns)] = np.nan
+    figures = {name: lanes[name] for name in COUNTS} | dict(zip(table, columns, strict=True))
     for column in figures.values():
         column.flags.writeable = False
     return figures

@@ -37,6 +37,10 @@ Point = tuple[int, ...]
 Told = Callable[[Point], Sequence[float] | None]
 """What a point is worth, larger is better, one number for each objective; None where it cannot be said."""
 
+_BEGIN = 20
+"""Points a Bayesian search draws before it learns."""
+_GENERATION = 40
+"""Points of a generation of the genetic search."""
 _CORNERS = 4
 _LONGEST_AXIS = 10_000
 
@@ -132,8 +136,10 @@ def propose(space: Space, method: Method, trials: int, seed: int) -> Iterator[Po
             yield point
 
 
-def ask(space: Space, method: Method, trials: int, seed: int, tell: Told, objectives: int) -> Iterator[Point]:
-    """The points that a sampler of Optuna asks for, each told its worth before the next; a point may come again."""
+def ask(space: Space, method: Method, trials: int, seed: int, tell: Told, objectives: int) -> Iterator[list[Point]]:
+    """The points that a sampler of Optuna asks for, as many at once as it asks without hearing of the others: those
+    that begin, then one by one, or a generation. A point may come again; all are told before the next are asked.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -142,20 +148,24 @@ def ask(space: Space, method: Method, trials: int, seed: int, tell: Told, object
     spread: dict[str, optuna.distributions.BaseDistribution] = {
         name: optuna.distributions.IntDistribution(0, m - 1) for name, m in shapes.items()
     }
-    for _ in range(trials):
-        trial = study.ask(spread)
-        point = tuple(int(trial.params[name]) for name in space.names)
-        yield point
-        worth = tell(point)
-        if worth is None or not np.isfinite(worth).all():
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        else:
-            study.tell(trial, list(worth))
+    asked = 0
+    while asked < trials:
+        step = _GENERATION if method == "nsga2" else _BEGIN if not asked else 1
+        batch = [study.ask(spread) for _ in range(min(step, trials - asked))]
+        points = [tuple(int(trial.params[name]) for name in space.names) for trial in batch]
+        yield points
+        asked += len(batch)
+        for trial, point in zip(batch, points, strict=True):
+            worth = tell(point)
+            if worth is None or not np.isfinite(worth).all():
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                study.tell(trial, list(worth))
 
 
 def _sampler(method: Method, seed: int) -> "optuna.samplers.BaseSampler":
     from optuna.samplers import NSGAIISampler, TPESampler
 
     if method == "nsga2":
-        return NSGAIISampler(population_size=40, seed=seed % 2**32)
-    return TPESampler(seed=seed % 2**32, n_startup_trials=20)
+        return NSGAIISampler(population_size=_GENERATION, seed=seed % 2**32)
+    return TPESampler(seed=seed % 2**32, n_startup_trials=_BEGIN)

@@ -19,6 +19,10 @@ MAX_FAMILY = 2_000
 """Columns that the probability of overfitting is worked out over; of more, evenly many of the ranking are taken."""
 
 
+_NONE = "\0"
+"""A word that is no value."""
+
+
 class Ranked(Protocol):
     """What is surveyed: parameters, daily returns (d,), how many fills, largest loss from a peak, turnover a year."""
 
@@ -69,6 +73,7 @@ class Survey:
 
     `front` are the rows that no other beats in growth and drawdown (and turnover) at once; `nested` (q,) the daily
     returns, at `nested_ts`, of choosing anew in each window on what came before it, `changed` how often that changed.
+    `given_up` are points that were not run to the end: nothing is known of them but that they fell behind.
     """
 
     space: Space
@@ -84,6 +89,7 @@ class Survey:
     changed: int
     family: Float64
     days: Float64
+    given_up: frozenset[Point] = frozenset()
 
     @property
     def chosen(self) -> Standing:
@@ -116,7 +122,12 @@ def _low(value: float) -> float:
 
 
 def survey(
-    space: Space, candidates: Sequence[Ranked], tests: Periods, terms: Terms, score: Callable[[Float64], Float64]
+    space: Space,
+    candidates: Sequence[Ranked],
+    tests: Periods,
+    terms: Terms,
+    score: Callable[[Float64], Float64],
+    given_up: Sequence[Ranked] = (),
 ) -> Survey:
     """Survey these candidates; one that never traded has no value, and as a neighbour it is worth 0: cash.
 
@@ -165,6 +176,7 @@ def survey(
         changed=int((np.diff(chosen) != 0).sum()),
         family=_family(days, values, pick.chosen),
         days=days,
+        given_up=frozenset(map(tuple, _placed(space, given_up)[1].tolist())),
     )
 
 
@@ -173,7 +185,9 @@ def _placed(space: Space, candidates: Sequence[Ranked]) -> tuple[list[Ranked], I
     index = [{value: i for i, value in enumerate(values)} for values in space.values]
     found = []
     for candidate in candidates:
-        point = tuple(at.get(candidate.params[name], -1) for name, at in zip(space.names, index, strict=True))
+        point = tuple(
+            at.get(candidate.params.get(name, _NONE), -1) for name, at in zip(space.names, index, strict=True)
+        )
         if -1 not in point:
             found.append((point, candidate))
     found.sort(key=lambda one: one[0])

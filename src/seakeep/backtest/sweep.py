@@ -108,9 +108,9 @@ def sweep(
         table = opinion_table(signals, history, tape.bars.shape[1], params.weight)
         scratch = np.broadcast_to(table, (slots, *table.shape)).copy()
     else:
-        scratch = np.zeros((slots, len(rules), 2, tape.bars.shape[1]))
+        scratch = np.empty((slots, len(rules), 2, tape.bars.shape[1]))
     table = _signals(signals, history) if isinstance(signals, np.ndarray) else _NOTHING
-    rows, flags = (history.rows, first_row(tape, accounts)), np.zeros((slots, tape.bars.shape[1] + 8), np.uint8)
+    rows, flags = (history.rows, first_row(history, accounts)), np.empty((slots, tape.bars.shape[1] + 8), np.uint8)
     _spread(told, (*desks, scratch, flags), tape, (table, table.dtype == np.int8, rows), _averages(signals, history))
     check(told[1])
     return SweepTable(ratios(told[1], float(params.cash), history.bar_ms), shown)
@@ -190,18 +190,16 @@ def find_crosses(closes: tuple[Float64, Int64], rule: Rule, first: int, flags: N
         flags[r] = (now[r] - short[r]) * a > (now[r] - long[r]) * b
     padded = (n + 7) // 8 * 8
     flags[n:padded] = flags[n - 1]
-    before, words = np.int64(flags[0]), flags[:padded].view(np.int64)
-    same = before * _ONES
+    before, words, whole = np.int64(flags[0]), flags[:padded].view(np.int64), at[-1] - at[0] == len(at) - 1
     for w in range(len(words)):
-        if words[w] == same:
+        if words[w] == before * _ONES:
             continue
         for r in range(8 * w, 8 * w + 8):
-            if flags[r] != before:
-                before, row = np.int64(flags[r]), at[slow + r - 1]
-                if row >= first:
-                    out[0, count], out[1, count] = row, rule.above if before else rule.below
-                    count += 1
-        same = before * _ONES
+            place, above = min(slow + r, len(at)) - 1, np.int64(flags[r])
+            row = at[0] + place if whole else at[place]
+            out[0, count], out[1, count] = row, rule.above if above else rule.below
+            count += (above != before) & (row >= first)
+            before = above
     return count
 
 

@@ -5,7 +5,11 @@ from typing import Any
 from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
 
-__all__ = ["hold", "mark", "still"]
+__all__ = ["SUMS", "WIDTH", "gather", "hold", "mark", "still"]
+
+SUMS, WIDTH = 4, 64
+"""Shape of the running sums of `hold`: equity, returns, their squares, squares of losses, each in columns. A column is
+added to in order, so the compiler may work on several at once and every run gives the same bits."""
 
 
 @kernel
@@ -47,26 +51,39 @@ def still(account: Any, rows: int) -> None:
 
 
 @kernel
-def hold(account: Any, close: Float64, qty: float) -> None:
-    """Rows in which one holding is only carried, at closes (r,); there was a row before."""
-    cash, before, peak, floor = account.cash, account.previous, account.peak, account.floor
-    total = returns = squares = shortfall = 0.0
-    for i in range(len(close)):
-        equity = cash + qty * close[i]
-        change = equity / before - 1.0
-        before = equity
-        total += equity
-        returns += change
-        squares += change * change
-        short = min(change, 0.0)
-        shortfall += short * short
-        if equity > peak or equity < floor:
-            _fall(account, equity)
-            peak, floor = account.peak, account.floor
-    account.total += total
-    account.sum += returns
-    account.squares += squares
-    account.shortfall += shortfall
-    account.previous = before
-    account.rows += len(close)
-    account.exposed += len(close)
+def hold(account: Any, close: Float64, qty: float, sums: Float64) -> None:
+    """Rows in which one holding is only carried, at closes (r,); there was a row before. Adds to `sums` (4, 64)."""
+    rows, cash = len(close), account.cash
+    if rows == 0:
+        return
+    mark(account, cash + qty * close[0])
+    total, returns, squares, shortfall = sums[0], sums[1], sums[2], sums[3]
+    for start in range(1, rows, WIDTH):
+        width = min(WIDTH, rows - start)
+        before, now = close[start - 1 : start - 1 + width], close[start : start + width]
+        peak, floor, beyond = account.peak, account.floor, 0
+        for r in range(width):
+            equity = cash + qty * now[r]
+            change = equity / (cash + qty * before[r]) - 1.0
+            short = change if change < 0.0 else 0.0
+            total[r] += equity
+            returns[r] += change
+            squares[r] += change * change
+            shortfall[r] += short * short
+            beyond += (equity > peak) | (equity < floor)
+        if beyond:
+            for r in range(width):
+                _fall(account, cash + qty * now[r])
+    account.previous = cash + qty * close[rows - 1]
+    account.rows += rows - 1
+    account.exposed += rows
+
+
+@kernel
+def gather(account: Any, sums: Float64) -> None:
+    """Add the sums of `hold` (4, 64) to the account."""
+    for column in range(sums.shape[1]):
+        account.total += sums[0, column]
+        account.sum += sums[1, column]
+        account.squares += sums[2, column]
+        account.shortfall += sums[3, column]

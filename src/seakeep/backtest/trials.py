@@ -24,7 +24,7 @@ from seakeep.core.market import Float64, Int64
 from seakeep.core.units import DAY_MS, YEAR_MS, interval_ms
 from seakeep.stats.overfitting import COPIES, Search, SharpeSample, sharpe_sample
 
-__all__ = ["Evaluation", "Param", "Scope", "Trial", "TrialLedger", "evaluation"]
+__all__ = ["Evaluation", "Param", "Scope", "Trial", "TrialLedger", "evaluation", "tallied"]
 
 Param = int | float | bool | str
 
@@ -108,23 +108,43 @@ def evaluation(
     """
     if not len(ts) or ts.shape != returns.shape or (np.diff(ts) <= 0).any():
         raise ValueError(f"need returns at ascending times, got {returns.shape} at {ts.shape}")
+    day = (ts - 1) // DAY_MS
+    sums = np.bincount(day - day[0], weights=returns).astype(np.float64)
+    told = (int(ts[0]), int(ts[-1]), sharpe_sample(returns), int(day[0]), sums)
+    return tallied(strategy, params, bars, told, study=study, source=source)
+
+
+def tallied(
+    strategy: str,
+    params: Mapping[str, Param],
+    bars: tuple[Sequence[str], str, str],
+    told: tuple[int, int, SharpeSample, int, Float64],
+    *,
+    study: str = "",
+    source: str = "api",
+) -> Evaluation:
+    """An evaluation from what its returns add up to.
+
+    `told` are the first and last instant of the returns (UTC ms), their Sharpe sample, the first UTC day as a number
+    of days since 1970, and the sums of returns by day (d,) from then on. Those sums are what tells one series of
+    returns from another. Raises: ValueError for an interval that is none.
+    """
     symbols, interval, data = bars
     interval_ms(interval)
-    sample, day = sharpe_sample(returns), (ts - 1) // DAY_MS
-    sums = np.bincount(day - day[0], weights=returns).astype("<f4")
-    digest = hashlib.sha256(ts.astype("<i8").tobytes() + returns.astype("<f8").tobytes()).hexdigest()
+    start, stop, sample, day, sums = told
+    written = np.array([start, stop, sample.n], "<i8").tobytes() + sums.astype("<f8").tobytes()
     return Evaluation(
         strategy=strategy,
         params=params,
         symbols=tuple(symbols),
         interval=interval,
         data=data,
-        start=int(ts[0]),
-        stop=int(ts[-1]),
+        start=start,
+        stop=stop,
         sample=sample,
-        digest=digest,
-        day=int(day[0]),
-        sketch=sums.tobytes(),
+        digest=hashlib.sha256(written).hexdigest(),
+        day=day,
+        sketch=sums.astype("<f4").tobytes(),
         study=study,
         source=source,
     )
@@ -175,8 +195,9 @@ class TrialLedger:
         with self._connected("BEGIN IMMEDIATE") as connection:
             if not _is_ledger(connection):
                 _create(connection)
-            known = _known(connection, [e.key for e in evaluations])
-            fresh = list({e.key: e for e in evaluations if e.key not in known}.values())
+            keyed = {e.key: e for e in evaluations}
+            known = _known(connection, list(keyed))
+            fresh = [e for key, e in keyed.items() if key not in known]
             if fresh:
                 ideas = _Ideas(connection, min(e.day for e in fresh), max(_last_day(e) for e in fresh))
                 (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM trials").fetchone()

@@ -85,9 +85,9 @@ def hear_guard(books: Books, j: int) -> None:
 
 
 @kernel
-def taker_ticks(symbol: Any, side: int, lots: int, mid: float) -> int:
+def taker_ticks(symbol: Any, side: int, qty: float, mid: float) -> int:
     """Ticks a taker pays or gets: half the spread and impact, to the tick that is worse for us; at least one."""
-    share = amount(lots, lot_of(symbol)) / symbol.mean if symbol.mean > 0.0 else 1.0
+    share = qty / symbol.mean if symbol.mean > 0.0 else 1.0
     price = taker_price(mid, side, share, symbol.sigma, CostRates(symbol.half_spread, symbol.impact))
     return int(max(count_up(price, tick_of(symbol)) if side > 0 else count_down(price, tick_of(symbol)), 1))
 
@@ -144,7 +144,7 @@ def _objects(books: Books, j: int, order: Any) -> bool:
     mark = symbol.open if symbol.opened >= order.sent else symbol.close
     if below(account, symbol, order.lots, mark):
         return True
-    ticks = taker_ticks(symbol, order.side, order.lots, mark)
+    ticks = taker_ticks(symbol, order.side, amount(order.lots, lot_of(symbol)), mark)
     return bool(_shortfall(books, j, order.side * order.lots, ticks, mark))
 
 
@@ -280,7 +280,7 @@ def _fill(books: Books, j: int, order: Any, lots: int) -> None:
     account, symbol = books.account, books.symbols[j]
     ticks = order.ticks
     if not order.maker:
-        ticks = taker_ticks(symbol, order.side, lots, order.mid)
+        ticks = taker_ticks(symbol, order.side, amount(lots, lot_of(symbol)), order.mid)
         if order.kind == LIMIT:
             ticks = min(ticks, order.ticks) if order.side > 0 else max(ticks, order.ticks)
     if _shortfall(books, j, order.side * lots, ticks, order.mid):

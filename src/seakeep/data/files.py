@@ -1,11 +1,17 @@
 """Writing a file whole: a crash or a full disk leaves the old content or the new, never half of either."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from seakeep.core.errors import DataError
 
-__all__ = ["replace_whole", "settle", "write_whole"]
+__all__ = ["LOCK", "locked", "replace_whole", "settle", "write_whole"]
+
+LOCK = ".lock"
+"""Name of the file that a writer holds."""
 
 
 def replace_whole(path: Path, content: bytes) -> None:
@@ -41,3 +47,22 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         remedy = "free some space or name another --userdir"
         raise DataError(f"cannot write {path}: {error.strerror}", remedy=remedy) from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One writer per folder, which is made if it is not there; the kernel drops the lock when its holder dies.
+
+    Raises: DataError if the folder cannot be written.
+    """
+    try:
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            settle(folder.parent, folder.parent.parent)
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        what = f"cannot write to {folder}: {error.strerror}; what was stored before is unchanged"
+        raise DataError(what, remedy="free some space or name another --userdir") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

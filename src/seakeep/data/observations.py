@@ -1,7 +1,7 @@
-"""Stored observations: what is known beside the bars, such as the funding rates of a perpetual.
+"""Stored observations: what is known beside the bars, such as the funding rates of a perpetual or a mood of the crowd.
 
-One file of JSON lines for each symbol, in `observations/` of the bar store; written whole, merged by source, name and
-time, so that an import can be repeated.
+One file of JSON lines for each symbol, and one for the whole market, in `observations/` of the bar store; written
+whole, merged by source, name and time, so that an import can be repeated.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,15 +14,16 @@ import numpy as np
 from seakeep.core.errors import DataError, SchemaError
 from seakeep.core.market import Observation
 from seakeep.data.cells import numbers, times
-from seakeep.data.files import write_whole
+from seakeep.data.files import locked, write_whole
 from seakeep.data.tabular import read_sheet
+from seakeep.data.universe import folder_name
 
-__all__ = ["FUNDING_RATE", "read_funding", "read_observations", "write_observations"]
+__all__ = ["FUNDING_RATE", "all_observations", "read_funding", "read_observations", "write_observations"]
 
 FUNDING_RATE = "funding_rate"
 """Name of the observation that a perpetual's funding is paid by: a fraction per funding interval."""
 
-_FOLDER = "observations"
+_FOLDER, _MARKET = "observations", "market.jsonl"
 _TIMES = ("ts", "time", "calc_time", "fundingTime", "funding_time", "date")
 _RATES = ("funding_rate", "fundingRate", "last_funding_rate", "rate", "open")
 _LARGEST_RATE = 0.5
@@ -31,23 +32,28 @@ _LARGEST_RATE = 0.5
 def write_observations(root: Path, observations: Iterable[Observation]) -> int:
     """Merge into what is stored; the newer value wins. Returns how many are new or changed.
 
-    Raises: DataError if an observation belongs to no symbol, or the disk refuses.
+    Raises: DataError if the disk refuses.
     """
     changed = 0
     for symbol, group in groupby(sorted(observations, key=lambda o: o.symbol or ""), key=lambda o: o.symbol):
-        if symbol is None:
-            raise DataError("an observation must name its symbol to be stored")
-        kept = {(o.source, o.name, o.ts): o for o in _load(root, symbol)}
         fresh = {(o.source, o.name, o.ts): o for o in group}
-        changed += sum(kept.get(key) != observation for key, observation in fresh.items())
-        merged = sorted((kept | fresh).values(), key=lambda o: (o.known_at, o.source, o.name))
-        write_whole(_path(root, symbol), msgspec.json.Encoder().encode_lines(merged))
+        with locked(root / _FOLDER):
+            kept = {(o.source, o.name, o.ts): o for o in _load(root, symbol)}
+            changed += sum(kept.get(key) != observation for key, observation in fresh.items())
+            merged = sorted((kept | fresh).values(), key=lambda o: (o.known_at, o.source, o.name))
+            write_whole(_path(root, symbol), msgspec.json.Encoder().encode_lines(merged))
     return changed
 
 
 def read_observations(root: Path, spans: Mapping[str, tuple[int, int]]) -> tuple[Observation, ...]:
-    """Observations of these symbols, each known within its (first, last) instant, in order of `known_at`."""
-    found = [o for symbol, (first, last) in spans.items() for o in _load(root, symbol) if first <= o.known_at <= last]
+    """Observations of these symbols, each known within its (first, last) instant, in order of `known_at`.
+
+    With them come those of the whole market, known within all these spans together.
+    """
+    asked: list[tuple[str | None, tuple[int, int]]] = [*spans.items()]
+    if spans:
+        asked.append((None, (min(first for first, _ in spans.values()), max(last for _, last in spans.values()))))
+    found = [o for symbol, (first, last) in asked for o in _load(root, symbol) if first <= o.known_at <= last]
     return tuple(sorted(found, key=lambda o: (o.known_at, o.source, o.name, o.symbol or "")))
 
 
@@ -72,12 +78,20 @@ def read_funding(path: Path, symbol: str) -> tuple[Observation, ...]:
     return tuple(Observation(path.name, FUNDING_RATE, symbol, at, at, rate) for at, rate in rows)
 
 
-def _path(root: Path, symbol: str) -> Path:
-    return root / _FOLDER / f"{symbol.replace('/', '_').replace(':', '_')}.jsonl"
+def _path(root: Path, symbol: str | None) -> Path:
+    return root / _FOLDER / (_MARKET if symbol is None else f"{folder_name(symbol)}.jsonl")
 
 
-def _load(root: Path, symbol: str) -> list[Observation]:
-    path = _path(root, symbol)
+def all_observations(root: Path) -> list[Observation]:
+    """Every stored observation. Raises: DataError if a file is damaged."""
+    return [one for path in sorted((root / _FOLDER).glob("*.jsonl")) for one in _lines(path)]
+
+
+def _load(root: Path, symbol: str | None) -> list[Observation]:
+    return _lines(_path(root, symbol))
+
+
+def _lines(path: Path) -> list[Observation]:
     if not path.exists():
         return []
     try:

@@ -10,7 +10,6 @@ catalog with one rename. A kill before the rename leaves the old data whole; wha
 write. One writer at a time per partition (`flock`); readers need no lock.
 """
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,13 +28,12 @@ from seakeep.core.registry import nearest
 from seakeep.core.units import interval_ms, iso
 from seakeep.data import parts
 from seakeep.data.columns import SUFFIX, ColumnCopy
-from seakeep.data.files import replace_whole, settle
+from seakeep.data.files import LOCK, locked, replace_whole
 from seakeep.data.universe import derive_instrument, folder_name
 
 __all__ = ["Entry", "ParquetStore", "Part"]
 
 _CATALOG = "catalog.json"
-_LOCK = ".lock"
 _READ_TRIES = 5
 T = TypeVar("T")
 
@@ -80,7 +78,7 @@ class ParquetStore:
         if not table.ts.size:
             return 0
         folder = self._folder(frame.symbol, frame.interval)
-        with _explained(folder), _locked(folder):
+        with _explained(folder), locked(folder):
             held = self._catalog(folder, frame.symbol, frame.interval)
             fresh, changed = _upsert(folder, held, table)
             if fresh:
@@ -215,7 +213,7 @@ def _commit(folder: Path, symbol: str, interval: str, fresh: tuple[Part, ...]) -
 def _sweep(folder: Path) -> None:
     """Remove parts no catalog names, and temporary files: what replaced or killed writes left. Needs the lock."""
     path = folder / _CATALOG
-    keep = {_CATALOG, _LOCK}
+    keep = {_CATALOG, LOCK}
     if path.exists():
         entry = _load(path, Entry)
         keep |= {_copy(folder, entry).path.name, *(p.file for p in entry.parts)}
@@ -284,17 +282,6 @@ def _load(path: Path, kind: type[T]) -> T:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except msgspec.MsgspecError as error:
         raise DataError(f"{path} is damaged: {error}", remedy="remove that folder and import again") from None
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One writer per partition; the kernel drops the lock when its holder dies."""
-    if not folder.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        settle(folder.parent, folder.parent.parent)
-    with (folder / _LOCK).open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager

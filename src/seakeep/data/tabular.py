@@ -20,7 +20,7 @@ from pyarrow import feather
 
 from seakeep.core.errors import ConfigError, DataError, SchemaError
 
-__all__ = ["KLINE_COLUMNS", "SUFFIXES", "Sheet", "read_sheet"]
+__all__ = ["KLINE_COLUMNS", "SUFFIXES", "Sheet", "content_of", "read_sheet", "utf8"]
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".zip", ".txt", ".parquet", ".feather", ".json", ".json.gz")
 KLINE_COLUMNS = (
@@ -68,9 +68,9 @@ def read_sheet(path: Path) -> Sheet:
             table = pq.ParquetFile(path).read() if name.endswith(".parquet") else feather.read_table(path)
             sheet = Sheet(path, {n: table.column(n) for n in dict.fromkeys(table.column_names)})
         elif name.endswith((".json", ".json.gz")):
-            sheet = _rows(path, _content(path))
+            sheet = _rows(path, content_of(path))
         elif name.endswith(SUFFIXES):
-            sheet = _csv(path, _content(path))
+            sheet = _csv(path, content_of(path))
         else:
             raise ConfigError(f"{path}: unknown file ending", remedy=f"known: {', '.join(SUFFIXES)}")
     except FileNotFoundError:
@@ -84,8 +84,8 @@ def read_sheet(path: Path) -> Sheet:
     return sheet
 
 
-def _content(path: Path) -> bytes:
-    """The file's bytes, unpacked."""
+def content_of(path: Path) -> bytes:
+    """The file's bytes, unpacked. Raises: DataError if it is damaged or too large."""
     name = path.name.lower()
     try:
         if name.endswith(".zip"):
@@ -124,7 +124,7 @@ def _rows(path: Path, content: bytes) -> Sheet:
 
 
 def _csv(path: Path, content: bytes) -> Sheet:
-    content = _utf8(path, content.removeprefix(b"\xef\xbb\xbf"))
+    content = utf8(path, content.removeprefix(b"\xef\xbb\xbf"))
     lines = [line for line in content[: 1 << 16].decode(errors="replace").splitlines() if line.strip()]
     if not lines:
         raise SchemaError(f"{path} is empty", remedy="fetch the file again, or leave it out")
@@ -148,7 +148,8 @@ def _klines(path: Path, count: int) -> list[str]:
     return list(KLINE_COLUMNS[:count])
 
 
-def _utf8(path: Path, content: bytes) -> bytes:
+def utf8(path: Path, content: bytes) -> bytes:
+    """The bytes, which are text. Raises: SchemaError naming the line that is not."""
     try:
         content.decode()
     except UnicodeDecodeError as error:

@@ -30,7 +30,7 @@ from seakeep.core.units import quantise_down, quantise_up
 from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict
 from seakeep.engine.conditions import conditions
 from seakeep.engine.deciding import decision_of, wanted_side
-from seakeep.engine.facts import case_of, closing_time, forecast_var, note_sentiment, tailed
+from seakeep.engine.facts import case_of, closing_time, forecast_var, history_of, note_sentiment, tailed
 from seakeep.engine.opinion import opine, size_together
 from seakeep.engine.outlook import outlook_of
 from seakeep.engine.pipeline import Pipeline
@@ -122,6 +122,7 @@ class Engine:
         if self.pipeline.stops.activation:
             self._trail(fresh, event.ts, commands, records)
         if new_day:
+            history_of(state)
             snapshot = tailed(state, snapshot)
             forecast_var(state, snapshot)
         decisions = self._decisions(fresh, event.ts)
@@ -134,9 +135,9 @@ class Engine:
     def _adds(self, decisions: Sequence[Decision], snapshot: RiskSnapshot) -> bool:
         """Whether some decision adds risk, or a rule book wants to see all."""
         held = dict(snapshot.exposure)
-        return self.pipeline.rule_book is not None or not all(
+        return self.pipeline.rule_book is not None or False in [
             reduces(held.get(d.symbol, 0.0), d.target) for d in decisions
-        )
+        ]
 
     def _carry_out(
         self,
@@ -212,8 +213,9 @@ class Engine:
         state = self.state
         if new_day:
             state.breaker = step(state.breaker, Breach.NEW_DAY)
-        if snapshot.exposure or state.breaker is BreakerState.BLIND:
-            state.breaker = step(state.breaker, Breach.FRESH if self._fresh(snapshot.ts) else Breach.STALE)
+        fresh = not snapshot.exposure or self._fresh(snapshot.ts)
+        if not fresh or state.breaker is BreakerState.BLIND:
+            state.breaker = step(state.breaker, Breach.FRESH if fresh else Breach.STALE)
         told = breach(snapshot, state.limits)
         if told is not Breach.NONE:
             state.breaker = step(state.breaker, told)
@@ -248,13 +250,13 @@ class Engine:
             return self._exits(ts)
         if state.paused:
             return []
-        frames = [market.frame() for market in fresh]
-        opinions = opine(self.pipeline, frames, state.outlook)
-        wanted = [wanted_side(self.pipeline, *parts) for parts in zip(fresh, opinions, strict=True)]
-        if self.pipeline.sizing.method == "kelly_portfolio" and state.outlook is not None:
+        pipeline, frames = self.pipeline, [market.frame() for market in fresh]
+        opinions = opine(pipeline, frames, state.outlook)
+        wanted = [wanted_side(pipeline, market, opinion) for market, opinion in zip(fresh, opinions, strict=True)]
+        if state.outlook is not None and pipeline.sizing.method == "kelly_portfolio":
             symbols = [frame.symbol for frame in frames]
-            opinions = size_together(self.pipeline, state.outlook, symbols, opinions, wanted)
-        judged = (decision_of(self.pipeline, state, *parts, ts) for parts in zip(fresh, opinions, wanted, strict=True))
+            opinions = size_together(pipeline, state.outlook, symbols, opinions, wanted)
+        judged = [decision_of(pipeline, state, *parts, ts) for parts in zip(fresh, opinions, wanted, strict=True)]
         return [decision for decision in judged if decision is not None]
 
     def _exits(self, ts: int) -> list[Decision]:
@@ -278,28 +280,35 @@ class Engine:
         return tuple(verdicts)
 
     def _trade(self, verdict: RiskVerdict, equity: float, commands: list[Command], records: list[Record]) -> None:
-        """Replace what is open in this symbol by the orders that the verdict allows."""
+        """Replace what is open in this symbol by the orders that the verdict allows; a refused one changes nothing.
+
+        Stop and target stand for all that is held: an addition brings new ones for the whole, and a reduction leaves
+        those that rest, for they close no more than there is. Only an exit on its way, which has cancelled them, makes
+        a reduction bring new ones.
+        """
         market = self.state.markets[verdict.symbol]
-        planned = plan(verdict, self.state.portfolio, market.instrument, market.mark, equity)
-        if planned.order is None:
+        parent = plan(verdict, self.state.portfolio, market.instrument, market.mark, equity).order
+        if parent is None:
             return
-        commands.extend(Cancel(order.id, order.symbol) for order in market.orders.values())
-        for order in self._orders(planned.order):
-            hit = pretrade.check(order, self._traffic(market, order.ts), self.state.limits)
-            if hit is not None:
-                refused = f"{hit.rule}: {hit.message} ({hit.value:g} against {hit.limit:g})"
-                records.append(msgspec.structs.replace(order, status=Status.REJECTED, reason=refused))
-                return
-            if not order.reduce_only:
-                market.last_added_ts = order.ts
-                self.state.added.append(order.ts)
+        rests = bool(parent.reduce_only and parent.after) and not market.leaving
+        first, *guards = self._orders(parent, guarded=bool(parent.after) and not rests)
+        hit = pretrade.check(first, self._traffic(market, first.ts), self.state.limits)
+        if hit is not None:
+            refused = f"{hit.rule}: {hit.message} ({hit.value:g} against {hit.limit:g})"
+            records.append(msgspec.structs.replace(first, status=Status.REJECTED, reason=refused))
+            return
+        open_here = market.orders.values()
+        commands.extend([Cancel(o.id, o.symbol) for o in open_here if not (rests and o.reduce_only)])
+        if not first.reduce_only:
+            market.last_added_ts = first.ts
+            self.state.added.append(first.ts)
+        for order in (first, *guards):
             self._send(market, order, commands, records)
 
     def _send(self, market: Market, order: Order, commands: list[Command], records: list[Record]) -> None:
-        sent = msgspec.structs.replace(order, status=Status.SUBMITTED)
-        market.orders[order.id] = sent
-        records.append(sent)
-        commands.append(Submit(sent))
+        market.orders[order.id] = order
+        records.append(order)
+        commands.append(Submit(order))
 
     def _traffic(self, market: Market, ts: int) -> pretrade.Traffic:
         return pretrade.Traffic(
@@ -329,12 +338,12 @@ class Engine:
                     type=OrderType.TRAILING,
                     stop_price=price,
                     trail=trail,
-                    status=Status.NEW,
+                    status=Status.SUBMITTED,
                 )
                 self._send(market, following, commands, records)
 
-    def _orders(self, parent: ParentOrder) -> list[Order]:
-        """The parent as a market order, and the stop and target that protect what it opens."""
+    def _orders(self, parent: ParentOrder, *, guarded: bool) -> list[Order]:
+        """The parent as a market order, and if `guarded` the stop and targets that protect what is held after it."""
         first = Order(
             id=self._id("o"),
             parent_id=parent.id,
@@ -346,11 +355,13 @@ class Engine:
             qty=parent.qty,
             ts=parent.ts,
             reduce_only=parent.reduce_only,
+            status=Status.SUBMITTED,
         )
-        if parent.reduce_only:
+        if not guarded:
             return [first]
-        back = Side.SELL if parent.side is Side.BUY else Side.BUY
-        guard = msgspec.structs.replace(first, side=back, reduce_only=True)
+        opens = (parent.side is Side.BUY) is not parent.reduce_only
+        back = Side.SELL if opens else Side.BUY
+        guard = msgspec.structs.replace(first, side=back, qty=parent.after, reduce_only=True)
         orders = [first]
         if parent.stop is not None:
             trailing = 0.0 if self.pipeline.stops.activation else self.pipeline.stops.trailing

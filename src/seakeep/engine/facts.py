@@ -13,7 +13,7 @@ from seakeep.core.units import DAY_MS, HOUR_MS
 from seakeep.core.verdicts import Decision, RiskSnapshot
 from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.state import EngineState, Forecast, Market
-from seakeep.risk.case import Candidate, Case, History, MarketFacts, ModelHealth, reduces
+from seakeep.risk.case import Candidate, Case, History, MarketFacts, ModelHealth
 from seakeep.risk.liquidity import hourly_volume
 from seakeep.risk.measures import Tail, correlated, history_from, ruin_chance, tail_of
 from seakeep.risk.overlay import Adjustment, adjust
@@ -25,6 +25,7 @@ __all__ = [
     "case_of",
     "closing_time",
     "forecast_var",
+    "history_of",
     "market_facts",
     "note_health",
     "note_sentiment",
@@ -41,7 +42,7 @@ SENTIMENT = ("sentiment", "sentiment_volume", "sentiment_confidence")
 
 
 def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
-    """What is known about a market at `ts`."""
+    """What is known about a market at `ts`; its average range where some part looks at it."""
     hour_ago, bar_ms = ts - HOUR_MS, pipeline.bar_ms
     while market.traded and market.traded[0][0] <= hour_ago:
         market.traded.popleft()
@@ -59,7 +60,7 @@ def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
         volume_24h=sum(market.volumes) if market.recent else None,
         traded_1h=sum([notional for _, notional in market.traded]),
         volatility=_volatility(market, ts // DAY_MS),
-        atr=_average_range(market, pipeline.stops.atr_bars),
+        atr=_average_range(market, pipeline.stops.atr_bars) if pipeline.ranges else None,
         spread=market.spread,
     )
 
@@ -132,19 +133,16 @@ def _score(state: EngineState, forecast: Forecast) -> None:
 def history_of(state: EngineState) -> History | None:
     """Daily returns of every market, kept until the next day; None on the first two days."""
     if state.history is None:
-        closes = np.array([market.closes for market in state.markets.values()], dtype=np.float64).T
+        closes = np.array([list(market.closes) for market in state.markets.values()]).T
         if len(closes) > 1:
             state.history = history_from(tuple(state.markets), closes[1:] / closes[:-1] - 1.0, state.limits)
     return state.history
 
 
 def forecast_var(state: EngineState, snapshot: RiskSnapshot) -> None:
-    """Forecast a day's VaR of the present book, to be held against what comes; none without a book or its tail."""
-    if snapshot.exposure:
-        tail = _tail(state, snapshot)
-        if tail is not None:
-            weights = np.array([weight for _, weight in snapshot.exposure])
-            state.forecast = Forecast(tail.figures(weights)[0], snapshot.exposure)
+    """Forecast a day's VaR of the book that was measured, to be held against what comes; none without a tail."""
+    if snapshot.exposure and snapshot.var is not None:
+        state.forecast = Forecast(snapshot.var, snapshot.exposure)
 
 
 def _tail(state: EngineState, snapshot: RiskSnapshot) -> Tail | None:
@@ -174,9 +172,9 @@ def tailed(state: EngineState, snapshot: RiskSnapshot) -> RiskSnapshot:
 
 
 def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, decisions: Sequence[Decision]) -> Case:
-    """The case of a slice, its protective prices set. A book that only reduces needs no facts, and gathers none."""
+    """The case of a slice, its protective prices set. One that only closes needs no facts, and gathers none."""
     held = dict(snapshot.exposure)
-    if pipeline.rule_book is None and all(reduces(held.get(d.symbol, 0.0), d.target) for d in decisions):
+    if pipeline.rule_book is None and all(d.target == 0.0 for d in decisions):
         return _bare_case(pipeline, state, snapshot, decisions)
     markets = {s: market_facts(state.markets[s], snapshot.ts, pipeline) for s in _concerned(held, decisions)}
     tones = [_tone(pipeline, state, d, snapshot.ts) for d in decisions]
@@ -208,10 +206,12 @@ def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, deci
         portfolio=state.portfolio,
         history=history_of(state),
         orders=tuple(state.open_orders()),
-        models=tuple(ModelHealth(e, d.symbol, h) for d in decisions for e, h in state.markets[d.symbol].health.items()),
+        models=tuple(
+            [ModelHealth(e, d.symbol, h) for d in decisions for e, h in state.markets[d.symbol].health.items()]
+        ),
         sentiment=state.sentiment,
         limit_share=state.limit_share,
-        correlation_factor=min([tone.correlation for tone in tones], default=1.0),
+        correlation_factor=min([tone.correlation for tone in tones]),
     )
 
 
@@ -239,4 +239,4 @@ def _tone(pipeline: Pipeline, state: EngineState, decision: Decision, ts: int) -
 
 
 def _concerned(held: dict[str, float], decisions: Sequence[Decision]) -> list[str]:
-    return list(dict.fromkeys([*held, *(decision.symbol for decision in decisions)]))
+    return list(dict.fromkeys([*held, *[decision.symbol for decision in decisions]]))

@@ -106,6 +106,11 @@ class Pipeline:
         return max(-(-HOUR_MS // self.bar_ms), self.stops.atr_bars + 1)
 
     @cached_property
+    def ranges(self) -> bool:
+        """Whether some part looks at the average true range: stops that are set by it, or a rule book."""
+        return self.stops.atr_multiple > 0 or self.rule_book is not None
+
+    @cached_property
     def day_bars(self) -> int:
         """Bars of a day."""
         return -(-DAY_MS // self.bar_ms)

@@ -56,7 +56,7 @@ class Market:
     @property
     def leaving(self) -> bool:
         """Whether an order that closes is on its way: a second one would only take its place."""
-        return any(order.reduce_only and order.type is OrderType.MARKET for order in self.orders.values())
+        return OrderType.MARKET in [order.type for order in self.orders.values() if order.reduce_only]
 
     @property
     def held(self) -> int:
@@ -64,7 +64,7 @@ class Market:
         for order in self.orders.values():
             if not order.reduce_only:
                 return order.side.sign
-        return 0 if self.leaving else (self.qty > 0) - (self.qty < 0)
+        return 0 if self.orders and self.leaving else (self.qty > 0) - (self.qty < 0)
 
 
 @dataclass(slots=True)

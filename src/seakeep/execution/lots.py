@@ -7,7 +7,12 @@ what `core.units` and `execution.accounting` give in Decimal, to the last bit of
 
 import math
 from decimal import Decimal
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from llvmlite.binding import get_host_cpu_features  # type: ignore[import-untyped]
+from numba.core import types
+from numba.extending import intrinsic, overload
 
 from seakeep.core.errors import ConfigError
 from seakeep.core.jit import kernel
@@ -51,6 +56,11 @@ def as_step(value: Decimal) -> Step:
     """
     if not value.is_finite():
         raise ConfigError("not a finite decimal", value=str(value))
+    return _fraction(value)
+
+
+@lru_cache(maxsize=256)
+def _fraction(value: Decimal) -> Step:
     sign, digits, exponent = value.normalize().as_tuple()
     places = max(0, -int(exponent))
     num = int("".join(map(str, digits))) * 10 ** max(0, int(exponent))
@@ -117,16 +127,42 @@ def _sum(a: float, b: float) -> Wide:
     return Wide(s, (a - (s - t)) + (b - t))
 
 
-@kernel
-def product(a: float, b: float) -> Wide:
-    """a x b without loss, by halves (Dekker 1971)."""
-    p = a * b
+def _lost(a: float, b: float, p: float) -> float:
+    """What the rounding of p = a x b lost, by halves (Dekker 1971)."""
     t = _SPLITTER * a
     a1 = t - (t - a)
     t = _SPLITTER * b
     b1 = t - (t - b)
     a2, b2 = a - a1, b - b1
-    return Wide(p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2)
+    return ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+def _in_one(context: Any, a: Any, b: Any, c: Any) -> Any:
+    def lower(target: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    return types.float64(types.float64, types.float64, types.float64), lower
+
+
+_fused: Any = intrinsic(_in_one)
+"""a x b + c, rounded once."""
+
+
+@overload(_lost)
+def _lost_in_one(a: float, b: float, p: float) -> Any:
+    """The same number in one instruction, where the machine has it."""
+
+    def fused(a: float, b: float, p: float) -> float:
+        return float(_fused(a, b, -p))
+
+    return fused if get_host_cpu_features().get("fma", False) else _lost
+
+
+@kernel
+def product(a: float, b: float) -> Wide:
+    """a x b without loss."""
+    p = a * b
+    return Wide(p, _lost(a, b, p))
 
 
 @kernel

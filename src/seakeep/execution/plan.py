@@ -17,12 +17,16 @@ HEADROOM = Decimal("0.01")
 """Share of the cash a spot purchase leaves for spread, impact and the move until it reaches the venue."""
 
 _ZERO = Decimal(0)
+_NEAR = 1e-9
+_SPENT = float(1 - HEADROOM) * (1.0 - _NEAR)
+"""What of the cash surely pays for a purchase, as floats count it."""
 
 
 class ParentOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What one verdict asks of the market. Prices in quote units.
 
-    `targets` take profit, nearest first: each a price and the quantity it closes; `take_profit` is the nearest.
+    `after` is the size of the holding once it is filled: what stop and targets stand for. `targets` take profit,
+    nearest first: each a price and the quantity it closes; `take_profit` is the nearest.
     """
 
     id: str
@@ -32,6 +36,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True):
     ts: int
     side: Side
     qty: Decimal
+    after: Decimal
     reduce_only: bool
     stop: Decimal | None = None
     take_profit: Decimal | None = None
@@ -67,9 +72,9 @@ def plan(verdict: RiskVerdict, portfolio: Portfolio, instrument: Instrument, mar
     side = Side.BUY if wanted > held else Side.SELL
     if not qty:
         return Plan(None, _why_not(verdict.target, held, wanted, instrument))
-    if not reduces and qty * Decimal(repr(mark)) < instrument.min_notional:
+    if not reduces and _too_small(qty, mark, instrument):
         return Plan(None, f"{qty * Decimal(repr(mark)):f} {instrument.quote} is below the smallest order")
-    return Plan(_parent(verdict, instrument, side, qty, reduces))
+    return Plan(_parent(verdict, instrument, held, side, qty, reduces))
 
 
 def _wanted(target: float, held: Decimal, instrument: Instrument, mark: float, equity: float) -> Decimal:
@@ -81,7 +86,15 @@ def _wanted(target: float, held: Decimal, instrument: Instrument, mark: float, e
     size = quantise_down(abs(target) * equity / mark, instrument.lot)
     wanted = size if target > 0 else -size
     flips = wanted * held < 0
-    return _ZERO if flips and size * Decimal(repr(mark)) < instrument.min_notional else wanted
+    return _ZERO if flips and _too_small(size, mark, instrument) else wanted
+
+
+def _too_small(qty: Decimal, mark: float, instrument: Instrument) -> bool:
+    """Whether it is worth less than the venue takes; in Decimal where floats are too near to tell."""
+    value, least = float(qty) * mark, float(instrument.min_notional)
+    if abs(value - least) > _NEAR * least:
+        return value < least
+    return qty * Decimal(repr(mark)) < instrument.min_notional
 
 
 def _reduction(held: Decimal, wanted: Decimal, instrument: Instrument) -> Decimal:
@@ -89,11 +102,13 @@ def _reduction(held: Decimal, wanted: Decimal, instrument: Instrument) -> Decima
 
 
 def _addition(held: Decimal, wanted: Decimal, portfolio: Portfolio, instrument: Instrument, mark: float) -> Decimal:
-    """Whole lots to add; a spot purchase stays within the cash."""
-    qty = quantise_down(abs(wanted - held), instrument.lot)
+    """Whole lots to add; a spot purchase stays within the cash, counted in Decimal only where it might not."""
+    qty = quantise_down(abs(wanted - held), instrument.lot) if held else abs(wanted)
     if instrument.kind is InstrumentKind.PERPETUAL:
         return qty
     cash = max(portfolio.cash.get(portfolio.quote, _ZERO), _ZERO)
+    if float(cash) * _SPENT > float(qty) * mark * (1.0 + float(instrument.taker_fee)):
+        return qty
     payable = cash * (1 - HEADROOM) / (Decimal(repr(mark)) * (1 + instrument.taker_fee))
     return min(qty, quantise_down(payable, instrument.lot))
 
@@ -106,13 +121,15 @@ def _why_not(target: float, held: Decimal, wanted: Decimal, instrument: Instrume
     return f"less than one lot of {instrument.lot} {instrument.base}, or no cash to buy it"
 
 
-def _parent(verdict: RiskVerdict, instrument: Instrument, side: Side, qty: Decimal, reduces: bool) -> ParentOrder:
+def _parent(
+    verdict: RiskVerdict, instrument: Instrument, held: Decimal, side: Side, qty: Decimal, reduces: bool
+) -> ParentOrder:
     """Protective prices go to the tick nearer the market: they act sooner, not later."""
-    long = verdict.target > 0
+    after, long = abs(held + side.sign * qty), verdict.target > 0
     nearer = {True: quantise_up, False: quantise_down}
     stop = None if verdict.stop is None else nearer[long](verdict.stop, instrument.tick)
     wanted = verdict.targets or (() if verdict.take_profit is None else ((verdict.take_profit, 1.0),))
-    targets = _rungs([(nearer[not long](price, instrument.tick), share) for price, share in wanted], qty, instrument)
+    targets = _rungs([(nearer[not long](price, instrument.tick), share) for price, share in wanted], after, instrument)
     return ParentOrder(
         id=f"{verdict.decision_id}-p",
         decision_id=verdict.decision_id,
@@ -121,6 +138,7 @@ def _parent(verdict: RiskVerdict, instrument: Instrument, side: Side, qty: Decim
         ts=verdict.ts,
         side=side,
         qty=qty,
+        after=after,
         reduce_only=reduces,
         stop=stop,
         take_profit=targets[0][0] if targets else None,

@@ -75,11 +75,15 @@ class AnomalyExpert(Expert):
         return np.asarray(~(self.distance(frame) <= self.threshold_))
 
     def predict(self, frame: FeatureFrame) -> Float64:
-        """Zero mean and the learnt multiple of the recent deviation (n, 2), grown where the row is unusual."""
+        """Zero mean and the learnt multiple of the recent deviation (n, 2), grown where the row is unusual.
+
+        NaN where an input is missing or the price has stood still.
+        """
         distance = self.distance(frame)
         strange = np.maximum(distance / self.threshold_, 1.0) if self.threshold_ > 0 else 1.0
         out = np.zeros((len(frame), 2))
         out[:, 1] = self.factor_ * frame[VOLATILITY] * strange
+        out[~(out[:, 1] > 0)] = np.nan
         return out
 
     @property

@@ -12,7 +12,7 @@ from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.market import Float64
 from seakeep.core.registry import Registry
 
-__all__ = ["EXPERTS", "Expert", "Learnt"]
+__all__ = ["EXPERTS", "Expert", "Learnt", "learnt", "take_over"]
 
 Learnt = NDArray[Any] | float | int | str
 """A part of what an expert has learnt: an array of numbers, or a scalar."""
@@ -72,19 +72,33 @@ class Expert(ABC):
         The default is every attribute whose name ends in `_`. An expert that keeps anything else there, such as the
         model of a library, overrides this and `restore`. Raises: TypeError naming the attribute that is not plain.
         """
-        learnt = {key: value for key, value in vars(self).items() if key.endswith("_") and not key.startswith("_")}
-        return {key: _plain(f"{type(self).__name__}.{key}", value) for key, value in learnt.items()}
+        return learnt(self)
 
     def restore(self, state: Mapping[str, Learnt]) -> Self:
         """Take over what another of its kind and parameters has learnt; it then predicts the same bits.
 
         Raises: ValueError for a name that is not that of something learnt.
         """
-        for key, value in state.items():
-            if not key.isidentifier() or not key.endswith("_") or key.startswith("_"):
-                raise ValueError(f"{type(self).__name__} learns nothing called {key!r}")
-            setattr(self, key, value)
+        take_over(self, state)
         return self
+
+
+def learnt(part: object) -> dict[str, Learnt]:
+    """The attributes of a model whose names end in `_`: what it has learnt, as plain arrays and scalars.
+
+    Raises: TypeError naming the attribute that is not plain.
+    """
+    found = {key: value for key, value in vars(part).items() if key.endswith("_") and not key.startswith("_")}
+    return {key: _plain(f"{type(part).__name__}.{key}", value) for key, value in found.items()}
+
+
+def take_over(part: object, state: Mapping[str, Learnt]) -> None:
+    """Set what `learnt` gave of another of its kind. Raises: ValueError for a name that is not that of something
+    learnt."""
+    for key, value in state.items():
+        if not key.isidentifier() or not key.endswith("_") or key.startswith("_"):
+            raise ValueError(f"{type(part).__name__} learns nothing called {key!r}")
+        setattr(part, key, value)
 
 
 def _plain(label: str, value: object) -> Learnt:

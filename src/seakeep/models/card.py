@@ -44,12 +44,14 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def horizon(self) -> int:
-        """How far it looks, in bars."""
-        return int(self.params["horizon"])
+        """How far it looks, in bars; 0 for a regime model, which tells of now."""
+        return int(self.params.get("horizon", 0))
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a user of this version must know."""
+        if not self.horizon:
+            return ("on real bars nobody knows the true regime, so nothing here says how often it is right",)
         found = []
         if not self.metrics.relative_loss < 1:
             found.append("its forecasts were no better than zero mean with the recent deviation")
@@ -62,15 +64,25 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 def text(card: Card) -> str:
     """The card as a page of Markdown."""
-    m = card.metrics
     facts = {
         "expert": card.expert,
         "parameters": _params(card),
         "symbols, interval": f"{', '.join(card.symbols)}, {card.interval}",
         "learnt from": f"{iso(card.trained_from)} to {iso(card.trained_until)}, {card.rows:,} rows, seed {card.seed}",
-        "validated until": f"{iso(card.seen_until)}, {m.rows:,} rows",
         "data, code": f"{card.data[:12]}, {card.code}",
         "trained because": card.caused_by,
+        **(_shown(card) if card.horizon else {}),
+    }
+    lines = [f"# {card.expert}", "", "| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items())]
+    bounds = f"Use it on {card.interval} bars, for rows known after {iso(card.seen_until)}; earlier rows shaped it."
+    return "\n".join([*lines, "", bounds, *(f"Note: {warning}." for warning in card.warnings)]) + "\n"
+
+
+def _shown(card: Card) -> dict[str, str]:
+    """What it showed on rows it had not learnt from."""
+    m = card.metrics
+    return {
+        "validated until": f"{iso(card.seen_until)}, {m.rows:,} rows",
         "confidence in its direction": _number(card.confidence),
         "loss over that of the naive forecast": _number(m.relative_loss),
         "correlation of mean and outcome": _number(m.ic),
@@ -80,9 +92,6 @@ def text(card: Card) -> str:
         "coverage of its 90 % intervals": _number(card.coverage),
         "against the champion": _test(card),
     }
-    lines = [f"# {card.expert}", "", "| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items())]
-    bounds = f"Use it on {card.interval} bars, for rows known after {iso(card.seen_until)}; earlier rows shaped it."
-    return "\n".join([*lines, "", bounds, *(f"Note: {warning}." for warning in card.warnings)]) + "\n"
 
 
 def changes(old: Card, new: Card) -> tuple[tuple[str, object, object], ...]:

@@ -1,6 +1,5 @@
 """The three classical experts. Each is a one-variable regression, so its direction is learnt and not assumed."""
 
-import math
 from abc import abstractmethod
 from functools import cached_property
 from typing import ClassVar, Self
@@ -11,6 +10,7 @@ from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import NotEnoughHistory, NotFitted
 from seakeep.core.market import Float64
 from seakeep.models.base import EXPERTS, Expert
+from seakeep.models.proof import JudgedExpert
 
 __all__ = ["MovingAverageExpert", "RsiExpert", "VolatilityExpert"]
 
@@ -18,27 +18,19 @@ _MIN_EPISODES = 10
 """Independent horizons that a slope needs before it says anything."""
 
 
-def _fit_slope(x: Float64, y: Float64, horizon: int) -> tuple[float, float, float, float]:
-    """Least squares through the origin: slope, residual deviation, confidence, deviation of the fitted mean.
-
-    Overlapping horizons repeat each other, so the standard error counts n / horizon observations (Hansen & Hodrick 1980
-    give the exact covariance; this is its conservative simplification). Confidence is 1 minus the two-sided p-value.
-    """
+def _fit_slope(x: Float64, y: Float64, horizon: int) -> tuple[float, float]:
+    """Least squares through the origin: slope and residual deviation."""
     seen = np.isfinite(x) & np.isfinite(y)
     x, y = x[seen], y[seen]
-    episodes = len(x) / horizon
-    if episodes < _MIN_EPISODES:
+    if len(x) < _MIN_EPISODES * horizon:
         needed = _MIN_EPISODES * horizon
         raise NotEnoughHistory(f"a fit over {horizon} bars needs {needed} rows", value=len(x), remedy="train longer")
     power = float(x @ x)
     slope = float(x @ y) / power if power > 0 else 0.0
-    deviation = float(np.sqrt(np.mean((y - slope * x) ** 2)))
-    error = deviation / math.sqrt(power / len(x) * episodes) if power > 0 else math.inf
-    p_value = math.erfc(abs(slope) / error / math.sqrt(2)) if error > 0 else 1.0
-    return slope, deviation, 1 - p_value, float(np.sqrt(np.mean((slope * x) ** 2)))
+    return slope, float(np.sqrt(np.mean((y - slope * x) ** 2)))
 
 
-class _SlopeExpert(Expert):
+class _SlopeExpert(JudgedExpert):
     """Mean forecast = learnt slope x one standardised feature."""
 
     @abstractmethod
@@ -46,28 +38,19 @@ class _SlopeExpert(Expert):
         """The feature it regresses on (n,)."""
 
     def fit(self, frame: FeatureFrame, y: Float64, seed: int) -> Self:
-        """Learn slope and residual deviation from (n, k) features and forward log returns (n,)."""
-        self.slope_, self.deviation_, self.confidence_, self.scale_ = _fit_slope(self._x(frame), y, self.horizon)
+        """Learn slope and residual deviation from (n, k) features and forward log returns (n,), and be judged."""
+        self.slope_, self.deviation_ = _fit_slope(self._x(frame), y, self.horizon)
+        self.judge(frame, y, float(np.nanstd(y)) or 1.0, seed)
         return self
 
     def predict(self, frame: FeatureFrame) -> Float64:
-        """Mean and deviation (n, 2)."""
+        """Mean and deviation (n, 2); NaN if no price moved while it learnt."""
         if not hasattr(self, "slope_"):
             raise NotFitted(f"{type(self).__name__} must be fitted before it predicts")
-        out = np.empty((len(frame), 2))
-        out[:, 0] = self.slope_ * self._x(frame)
-        out[:, 1] = self.deviation_
+        out = np.full((len(frame), 2), np.nan)
+        if self.deviation_ > 0:
+            out[:, 0], out[:, 1] = self.slope_ * self._x(frame), self.deviation_
         return out
-
-    @property
-    def confidence(self) -> float:
-        """One minus the p-value of the slope."""
-        return self.confidence_
-
-    @property
-    def scale(self) -> float:
-        """Root mean square of the fitted mean."""
-        return self.scale_
 
 
 @EXPERTS.register("ma")
@@ -135,11 +118,12 @@ class VolatilityExpert(Expert):
         return self
 
     def predict(self, frame: FeatureFrame) -> Float64:
-        """Zero mean and the learnt multiple of the recent deviation (n, 2)."""
+        """Zero mean and the learnt multiple of the recent deviation (n, 2); NaN where the price has stood still."""
         if not hasattr(self, "factor_"):
             raise NotFitted("VolatilityExpert must be fitted before it predicts")
         out = np.zeros((len(frame), 2))
         out[:, 1] = self.factor_ * frame[self.features[0]]
+        out[~(out[:, 1] > 0)] = np.nan
         return out
 
     @property

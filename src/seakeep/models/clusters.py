@@ -168,7 +168,7 @@ class HmmRegimes(ClusterRegimes):
 
     def _learn(self, x: Float64, seed: int) -> tuple[Float64, Float64, Float64]:
         found = fit_hmm(x, self.states, seed, settings=HmmSettings(covariance="diag", tolerance=1e-5))
-        self.transition_, self.start_ = found.transition, found.stationary
+        self.transition_, self.start_ = found.transition, found.odds
         return found.stationary, found.means, np.sqrt(np.diagonal(found.covariances, axis1=1, axis2=2))
 
     def _odds(self, x: Float64, rows: Int64) -> Float64:

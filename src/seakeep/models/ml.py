@@ -27,17 +27,12 @@ from seakeep.core.market import Float64, Int64
 from seakeep.models.base import Expert, Learnt
 from seakeep.models.folding import label_ms, purged_folds
 from seakeep.models.inputs import VOLATILITY, all_but, specs, table
-from seakeep.models.skill import measure
+from seakeep.models.proof import MOST_FOLDS, Proof, deviation, proof
 
-__all__ = ["Function", "LearningExpert", "Proof", "Range"]
+__all__ = ["Function", "LearningExpert", "Range"]
 
 _LEAST_EPISODES = 10
 _LEAST_ROWS = 100
-_WILD, _GIANT = 4.0, 10.0
-"""Returns are cut here, in deviations: for the slope, which would follow a handful of jumps, and for the deviation,
-where one collapse would hide all else."""
-_STEEP = 3.0
-"""Steepest slope: a function learnt with a low rate or few trees tells less than it knows, but not less than this."""
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -48,15 +43,7 @@ class Range(msgspec.Struct, frozen=True):
     log: bool = False
 
 
-_LIMITS = {"horizon": Range(1, 100_000), "folds": Range(0, 20), "rows": Range(_LEAST_ROWS, 1_000_000)}
-
-
-class Proof(msgspec.Struct, frozen=True):
-    """What unseen rows said of a learnt function: see the module."""
-
-    shrink: float
-    deviation: float
-    confidence: float
+_LIMITS = {"horizon": Range(1, 100_000), "folds": Range(0, MOST_FOLDS), "rows": Range(_LEAST_ROWS, 1_000_000)}
 
 
 class Function(Protocol):
@@ -164,18 +151,18 @@ class LearningExpert(Expert):
         if not hasattr(self, "function_"):
             return {}
         parts = {f"{field.name}_": getattr(self.function_, field.name) for field in fields(self.form)}
-        proof = {f"{key}_": value for key, value in msgspec.structs.asdict(self.proof_).items()}
-        return {**parts, **proof, "level_": self.level_, "scale_": self.scale_}
+        shown = {f"{key}_": value for key, value in msgspec.structs.asdict(self.proof_).items()}
+        return {**parts, **shown, "level_": self.level_, "scale_": self.scale_}
 
     def restore(self, state: Mapping[str, Learnt]) -> Self:
         """Take over what another of its kind and parameters has learnt. Raises: ValueError or ModelError if parts do
         not fit."""
         names = [field.name for field in fields(self.form)]
-        proof = Proof.__struct_fields__
-        if set(state) != {f"{name}_" for name in (*names, *proof, "level", "scale")}:
+        shown = Proof.__struct_fields__
+        if set(state) != {f"{name}_" for name in (*names, *shown, "level", "scale")}:
             raise ValueError(f"{type(self).__name__} does not learn {sorted(state)}")
         self.function_ = self.form(**{name: state[f"{name}_"] for name in names})
-        self.proof_ = Proof(*(float(state[f"{name}_"]) for name in proof))
+        self.proof_ = Proof(*(float(state[f"{name}_"]) for name in shown))
         self.level_, self.scale_ = float(state["level_"]), float(state["scale_"])
         return self
 
@@ -192,19 +179,10 @@ class LearningExpert(Expert):
 
     def _prove(self, x: Float64, u: Float64, ts: Int64, lasts: Int64, seed: int) -> Proof:
         if self.folds == 0:
-            return Proof(1.0, _deviation(u), 0.0)
+            return Proof(1.0, deviation(u), 0.0)
         horizon_ms = int(np.median(lasts))
         folds = purged_folds(ts, lasts, self.folds, horizon_ms)
         f = np.empty(len(u))
         for train, test in folds:
-            told = self.learn(x[train], np.sign(u[train]), seed).predict(x[test])
-            f[test] = told - told.mean()
-        power = float(f @ f)
-        slope = float(f @ np.clip(u, -_WILD, _WILD)) / power if power > 1e-12 * len(f) else 0.0
-        shrink = min(_STEEP, max(0.0, slope))
-        confidence = measure(f, u, ts, folds, horizon_ms).confidence if shrink > 0 else 0.0
-        return Proof(shrink, _deviation(u - shrink * f), confidence)
-
-
-def _deviation(rest: Float64) -> float:
-    return float(np.sqrt(np.mean(np.clip(rest, -_GIANT, _GIANT) ** 2)))
+            f[test] = self.learn(x[train], np.sign(u[train]), seed).predict(x[test])
+        return proof(f, u, ts, folds, horizon_ms)

@@ -6,7 +6,7 @@ is told once it has led for `dwell` points in a row; where evidence is thin the 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self, dataclass_transform
@@ -19,6 +19,7 @@ from seakeep.core.jit import kernel
 from seakeep.core.market import Float64, Int64
 from seakeep.core.registry import Registry
 from seakeep.core.units import HOUR_MS, interval_ms, iso
+from seakeep.models.base import Learnt, learnt, take_over
 from seakeep.models.segments import complete, first_rows
 
 __all__ = ["LABELS", "REGIMES", "RegimeModel", "RegimeTable", "as_record"]
@@ -119,6 +120,18 @@ class RegimeModel(ABC):
     @abstractmethod
     def beliefs(self, frame: FeatureFrame, rows: Int64) -> Float64:
         """Probabilities (m, 5) over `LABELS` at these rows (m,); NaN where the model cannot say. Raises: NotFitted."""
+
+    def state(self) -> dict[str, Learnt]:
+        """What it has learnt, as plain arrays and scalars by name; empty before `fit`."""
+        return learnt(self)
+
+    def restore(self, state: Mapping[str, Learnt]) -> Self:
+        """Take over what another of its kind and parameters has learnt; it then tells the same bits.
+
+        Raises: ValueError for a name that is not that of something learnt.
+        """
+        take_over(self, state)
+        return self
 
     @cached_property
     def stride(self) -> int:

@@ -1,5 +1,6 @@
 """The combined regime: the average of what the models believe."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Self
 
@@ -8,6 +9,7 @@ import numpy as np
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConvergenceError, NotEnoughHistory
 from seakeep.core.market import Float64, Int64
+from seakeep.models.base import Learnt
 from seakeep.models.clusters import HmmRegimes, KmeansRegimes, MixtureRegimes
 from seakeep.models.regimerules import RegimeRules
 from seakeep.models.regimes import LABELS, REGIMES, RegimeModel
@@ -55,6 +57,27 @@ class RegimeVote(RegimeModel):
         if not heard:
             raise NotEnoughHistory("no regime model can be fitted", remedy="load a longer history")
         self._heard = tuple(heard)
+        return self
+
+    def state(self) -> dict[str, Learnt]:
+        """What each member that is heard has learnt, under its place: "1.means_"; and those places."""
+        if not hasattr(self, "_heard"):
+            return {}
+        places = {place: member for place, member in enumerate(self.members) if member in self._heard}
+        parts = {f"{place}.{key}": value for place, member in places.items() for key, value in member.state().items()}
+        return {**parts, "heard": " ".join(map(str, places))}
+
+    def restore(self, state: Mapping[str, Learnt]) -> Self:
+        """Take over what another vote of its parameters has learnt. Raises: ValueError for what no member learns."""
+        places = [int(place) for place in str(state.get("heard", "")).split()]
+        parts: dict[int, dict[str, Learnt]] = {place: {} for place in places}
+        for key, value in state.items():
+            place, _, name = key.partition(".")
+            if key != "heard":
+                parts[int(place)][name] = value
+        if not places or max(places) >= len(self.members):
+            raise ValueError(f"a vote of {len(self.members)} has no members {places}")
+        self._heard = tuple(self.members[place].restore(own) for place, own in parts.items())
         return self
 
     def beliefs(self, frame: FeatureFrame, rows: Int64) -> Float64:

@@ -15,38 +15,22 @@ import numpy as np
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import NotEnoughHistory, NotFitted
 from seakeep.core.market import Float64
-from seakeep.models.base import EXPERTS, Expert
+from seakeep.models.base import EXPERTS
+from seakeep.models.proof import JudgedExpert
 from seakeep.models.segments import first_rows, newest
 from seakeep.stats.arma import ArmaFit, fit_arma, sum_variance, sum_weights
 from seakeep.stats.filtering import arma_states, filter_windows, garch_variances, scaled_densities
 from seakeep.stats.hmm import HmmFit, HmmSettings, fit_hmm
 from seakeep.stats.volatility import Garch, fit_garch
 
-__all__ = ["ArmaExpert", "GarchExpert", "HmmExpert", "heard"]
+__all__ = ["ArmaExpert", "GarchExpert", "HmmExpert"]
 
 _MIN_EPISODES = 10
 """Independent horizons without which a direction has no record."""
 _SIGNIFICANT = 1.96
 
 
-def heard(mean: Float64, y: Float64, horizon: int) -> tuple[float, float]:
-    """How much a direction deserves to be heard, and its root mean square, from forecasts (n,) and outcomes (n,).
-
-    The first is 1 minus the two-sided p-value of the outcome's slope on the forecast, 0 where the slope is negative;
-    overlapping horizons count as n / horizon observations. NaN rows are left out.
-    """
-    seen = np.isfinite(mean) & np.isfinite(y)
-    x, told = mean[seen], y[seen]
-    power, episodes = float(x @ x), len(x) / horizon
-    if episodes < _MIN_EPISODES or not power > 0:
-        return 0.0, 0.0
-    slope = float(x @ told) / power
-    left = float(np.mean((told - slope * x) ** 2))
-    t = slope / math.sqrt(left * len(x) / (power * episodes)) if left > 0 else math.inf
-    return max(0.0, math.erf(t / math.sqrt(2))), math.sqrt(power / len(x))
-
-
-class _ReturnsExpert(Expert):
+class _ReturnsExpert(JudgedExpert):
     """An expert on log returns in units of their recent deviation."""
 
     unit: int = 480
@@ -69,7 +53,7 @@ class _ReturnsExpert(Expert):
         return self.window + 1
 
     def fit(self, frame: FeatureFrame, y: Float64, seed: int) -> Self:
-        """Learn the process from features (n, 2), and from forward log returns (n,) how far it deserves to be heard.
+        """Learn the process from features (n, 2), and be judged by the forward log returns (n,).
 
         Raises: NotEnoughHistory, ConvergenceError.
         """
@@ -78,7 +62,8 @@ class _ReturnsExpert(Expert):
         if len(x) < least:
             raise NotEnoughHistory(f"a fit over {self.horizon} bars needs {least} rows", value=len(x))
         self._learn(x, seed)
-        self.confidence_, self.scale_ = heard(self.predict(frame)[:, 0], y, self.horizon)
+        unit = frame[self.features[1]] * math.sqrt(self.horizon)
+        self.judge(frame, y, np.where(unit > 0, unit, np.nan), seed)
         return self
 
     @abstractmethod
@@ -103,16 +88,6 @@ class _ReturnsExpert(Expert):
         """Returns (n,) over their deviation; NaN where the price stands still."""
         ret, unit = (frame[name] for name in self.features)
         return np.asarray(np.divide(ret, unit, out=np.full(len(ret), np.nan), where=unit > 0))
-
-    @property
-    def confidence(self) -> float:
-        """One minus the p-value of its direction; 0 where it points the wrong way."""
-        return self.confidence_
-
-    @property
-    def scale(self) -> float:
-        """Root mean square of its mean forecasts."""
-        return self.scale_
 
 
 @EXPERTS.register("arima")
@@ -198,7 +173,7 @@ class HmmExpert(_ReturnsExpert):
         fit: HmmFit = fit_hmm(x, self.states, seed, before, HmmSettings(covariance="diag", tolerance=1e-4))
         self._last = fit
         self.fitted_, self.means_, self.deviations_ = 1, fit.means, np.sqrt(fit.covariances[:, :, 0])
-        self.transition_, self.start_ = fit.transition, fit.stationary
+        self.transition_, self.start_ = fit.transition, fit.odds
         self.first_, self.second_ = self._moments(fit)
 
     def _moments(self, fit: HmmFit) -> tuple[Float64, Float64]:

@@ -5,7 +5,7 @@ reviewing a case that differs in one thing. What is not known is absent (None, o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
@@ -112,8 +112,7 @@ class History:
 _NONE: Mapping[str, Sentiment] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """One slice before the gate: what is asked, of which account, in which market, under which limits.
 
     `snapshot.exposure` holds the signed weight of every position, the candidates' included. `limit_share` in (0, 1] is
@@ -131,7 +130,7 @@ class Case:
     history: History | None = None
     orders: tuple[Order, ...] = ()
     models: tuple[ModelHealth, ...] = ()
-    sentiment: Mapping[str, Sentiment] = field(default_factory=lambda: _NONE)
+    sentiment: Mapping[str, Sentiment] = _NONE
     limit_share: float = 1.0
     correlation_factor: float = 1.0
 

@@ -10,6 +10,7 @@ from seakeep.core.verdicts import RuleHit
 from seakeep.risk.breaker import BreakerState
 from seakeep.risk.case import Candidate, Case
 from seakeep.risk.liquidity import order_room, participation_room
+from seakeep.risk.room import NEAR
 
 __all__ = ["Ceiling", "blocks", "ceilings", "stop_distance"]
 
@@ -31,6 +32,7 @@ _CAUSE = {
 
 
 _EXACT = 1.0 + 1e-12
+_MEASURED = ("target", "equity", "price", "position", "exposure", "stop")
 
 
 class Ceiling(NamedTuple):
@@ -59,7 +61,8 @@ class Ceiling(NamedTuple):
 def blocks(candidate: Candidate, case: Case) -> Iterator[RuleHit]:
     """Why no addition of this candidate may pass at all; nothing if it may."""
     yield from _measurable(candidate, case)
-    if next(c for c in case.candidates if c.symbol == candidate.symbol) is not candidate:
+    first = case.candidates[0]
+    if first is not candidate and next(c for c in case.candidates if c.symbol == candidate.symbol) is not candidate:
         yield RuleHit("asked_twice", "block", 0.0, 0.0, f"another decision of this slice is on {candidate.symbol}")
     if case.breaker is not BreakerState.NORMAL:
         yield _breaker(case)
@@ -79,17 +82,21 @@ def blocks(candidate: Candidate, case: Case) -> Iterator[RuleHit]:
 
 def _measurable(candidate: Candidate, case: Case) -> Iterator[RuleHit]:
     target, mark, stop, equity = candidate.decision.target, candidate.mark, candidate.stop, case.snapshot.equity
-    for name, value, fine in (
-        ("target", target, math.isfinite(target)),
-        ("equity", equity, math.isfinite(equity) and equity > 0),
-        ("price", mark, math.isfinite(mark) and mark > 0),
-        ("position", candidate.held, math.isfinite(candidate.held)),
-        ("exposure", case.snapshot.gross, math.isfinite(case.snapshot.gross)),
-        ("stop", stop, stop is None or (math.isfinite(stop) and stop > 0)),
-    ):
-        if not fine:
-            message = f"the {name} is {value}: what cannot be measured is not added to"
-            yield RuleHit("unmeasurable", "block", _number(value), 0.0, message)
+    finite, gross = math.isfinite, case.snapshot.gross
+    sound = (
+        finite(target),
+        finite(equity) and equity > 0,
+        finite(mark) and mark > 0,
+        finite(candidate.held),
+        finite(gross),
+        stop is None or (finite(stop) and stop > 0),
+    )
+    if not all(sound):
+        values = (target, equity, mark, candidate.held, gross, stop)
+        for name, value, fine in zip(_MEASURED, values, sound, strict=True):
+            if not fine:
+                message = f"the {name} is {value}: what cannot be measured is not added to"
+                yield RuleHit("unmeasurable", "block", _number(value), 0.0, message)
     if stop is not None and (mark - stop) * target <= 0:
         message = f"the stop {stop:g} lies on the winning side of {mark:g}: it protects nothing"
         yield RuleHit("stop_side", "block", _number(stop), _number(mark), message)
@@ -118,21 +125,31 @@ def stop_distance(candidate: Candidate, case: Case) -> float:
 
 
 def ceilings(candidate: Candidate, case: Case, *, tail_known: bool) -> Iterator[Ceiling]:
-    """Every limit on this candidate alone, in the order they are named to people."""
-    limits, equity, distance = case.limits, case.snapshot.equity, stop_distance(candidate, case)
-    yield Ceiling("max_weight", 0.0, 1.0, limits.max_weight, "position cut to the largest allowed")
-    if not tail_known and limits.unknown_tail_share < 1.0:
+    """The limits on this candidate alone that it meets or nearly meets, in the order they are named to people."""
+    limits, equity, asked = case.limits, case.snapshot.equity, abs(candidate.decision.target)
+    if asked >= NEAR * limits.max_weight:
+        yield Ceiling("max_weight", 0.0, 1.0, limits.max_weight, "position cut to the largest allowed")
+    left = limits.max_weight * limits.unknown_tail_share
+    if not tail_known and limits.unknown_tail_share < 1.0 and asked >= NEAR * left:
         message = f"fewer than {limits.min_tail_days} days of returns: the tail is not known"
-        yield Ceiling("tail_unknown", 0.0, 1.0, limits.max_weight * limits.unknown_tail_share, message)
-    if candidate.instrument.kind is InstrumentKind.PERPETUAL:
-        most = float(candidate.instrument.max_leverage)
+        yield Ceiling("tail_unknown", 0.0, 1.0, left, message)
+    most = float(candidate.instrument.max_leverage)
+    if candidate.instrument.kind is InstrumentKind.PERPETUAL and asked >= NEAR * most:
         yield Ceiling("instrument_leverage", 0.0, 1.0, most, "the venue lends no more on this contract")
-    at = "at its stop" if candidate.stop is not None else f"if it falls by {distance:.0%}, having no stop"
-    yield Ceiling("max_trade_loss", 0.0, distance, limits.max_trade_loss, f"what the position may lose {at}")
-    market = case.markets[candidate.symbol]
-    before = -abs(candidate.base) * equity
-    yield Ceiling("max_order_notional", before, equity, limits.max_order_notional, "largest order in quote units")
-    message = "share of an hour's volume (quote units) in one order"
-    yield Ceiling("max_order_share", before, equity, order_room(market, limits), message)
-    message = "share of this hour's volume (quote units) that is left to us"
-    yield Ceiling("max_participation", before, equity, participation_room(market, limits), message)
+    distance = stop_distance(candidate, case)
+    if distance * asked >= NEAR * limits.max_trade_loss:
+        at = "at its stop" if candidate.stop is not None else f"if it falls by {distance:.0%}, having no stop"
+        yield Ceiling("max_trade_loss", 0.0, distance, limits.max_trade_loss, f"what the position may lose {at}")
+    market, before = case.markets[candidate.symbol], -abs(candidate.base) * equity
+    moved = before + equity * asked
+    for rule, limit, message in (
+        ("max_order_notional", limits.max_order_notional, "largest order in quote units"),
+        ("max_order_share", order_room(market, limits), "share of an hour's volume (quote units) in one order"),
+        (
+            "max_participation",
+            participation_room(market, limits),
+            "share of this hour's volume (quote units) that is left to us",
+        ),
+    ):
+        if moved >= NEAR * limit:
+            yield Ceiling(rule, before, equity, limit, message)

@@ -7,7 +7,8 @@ additions are refused and reductions pass.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from seakeep.core.verdicts import Outcome, RiskVerdict, RuleHit
 from seakeep.risk.breaker import BreakerState
@@ -24,20 +25,15 @@ _PASSES = 8
 _Spoken = tuple[tuple[RuleHit, ...], ...]
 
 
-@dataclass(slots=True)
-class _Ruling:
-    """One candidate while it is being judged: the target it may have, and what was said about it."""
+class _Ruling(msgspec.Struct, eq=False):
+    """One candidate while it is being judged: where it starts, the target it may have, and what was said about it."""
 
     candidate: Candidate
+    base: float
     target: float
-    hits: list[RuleHit] = field(default_factory=list)
+    hits: list[RuleHit] = []
     limits: tuple[Ceiling, ...] = ()
-    near: list[RuleHit] = field(default_factory=list)
-
-    @property
-    def base(self) -> float:
-        """The weight it starts from."""
-        return self.candidate.base
+    near: list[RuleHit] = []
 
     @property
     def adds(self) -> bool:
@@ -89,11 +85,12 @@ def _clean(hit: RuleHit, candidate: Candidate) -> RuleHit:
 
 def _alone(candidate: Candidate, case: Case, said: Sequence[RuleHit]) -> _Ruling:
     """What this candidate may have if it were the only one."""
-    ruling = _Ruling(candidate, candidate.decision.target, [hit for hit in said if hit.severity != "resize"])
+    spoken = [hit for hit in said if hit.severity != "resize"]
+    ruling = _Ruling(candidate, candidate.base, candidate.decision.target, spoken)
     if candidate.reduces:
         return ruling
-    ruling.hits = [*blocks(candidate, case), *ruling.hits]
-    if any(hit.severity == "block" for hit in ruling.hits):
+    ruling.hits = [*blocks(candidate, case), *spoken]
+    if ruling.hits and any(hit.severity == "block" for hit in ruling.hits):
         ruling.target = _closed_target(candidate)
         return ruling
     known = _tail_known(candidate.symbol, case)
@@ -106,8 +103,8 @@ def _tail_known(symbol: str, case: Case) -> bool:
     """Whether the tail of the book with that symbol can be measured."""
     if case.history is None:
         return False
-    symbols = (symbol, *(s for s, weight in case.snapshot.exposure if weight and s != symbol))
-    if case.history.alone is not None and all(s in case.history.alone for s in symbols):
+    symbols = (symbol, *[s for s, weight in case.snapshot.exposure if weight and s != symbol])
+    if case.history.alone is not None and case.history.alone.keys() >= set(symbols):
         return True
     return tail_of(case.history, symbols, case.limits) is not None
 
@@ -138,16 +135,19 @@ def _closed_target(candidate: Candidate) -> float:
 
 def _closed(candidate: Candidate, message: str) -> _Ruling:
     if candidate.reduces:
-        return _Ruling(candidate, candidate.decision.target, [RuleHit("review_failed", "warn", 0.0, 0.0, message)])
-    return _Ruling(candidate, _closed_target(candidate), [RuleHit("review_failed", "block", 0.0, 0.0, message)])
+        passed = RuleHit("review_failed", "warn", 0.0, 0.0, message)
+        return _Ruling(candidate, candidate.base, candidate.decision.target, [passed])
+    refused = RuleHit("review_failed", "block", 0.0, 0.0, message)
+    return _Ruling(candidate, candidate.base, _closed_target(candidate), [refused])
 
 
 def _together(case: Case, rulings: Sequence[_Ruling]) -> Sequence[Check]:
     """Cut all additions to what the book has room for; the figures of the book as it would then be."""
     found: Sequence[Check] = ()
     for _ in range(_PASSES):
-        found = list(checks(_book(case, rulings))) if any(r.adds for r in rulings) else []
-        if all(check.share == 1.0 for check in found):
+        adding = [ruling for ruling in rulings if ruling.adds]
+        found = list(checks(_book(case, rulings))) if adding else []
+        if not found or all(check.share == 1.0 for check in found):
             break
         _scale(rulings, found)
     else:
@@ -183,7 +183,7 @@ def _scale(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
 
 def _spare(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
     """Limits that nearly spoke: of the candidate at what it may have, and of the book as it would be."""
-    for ruling in [ruling for ruling in rulings if ruling.adds]:
+    for ruling in [ruling for ruling in rulings if ruling.adds and (ruling.limits or found)]:
         used = [(c.rule, c.value(ruling.target), c.limit, c.message) for c in ruling.limits]
         mine = (check for check in found if ruling.candidate.symbol in check.members)
         used += [(check.rule, check.value, check.limit, check.message) for check in mine]

@@ -6,10 +6,10 @@ share within a limit is one number. A book that is over a limit already takes on
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from seakeep.core.market import Float64
@@ -39,8 +39,7 @@ class Check(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, eq=False)
-class Book:
+class Book(msgspec.Struct, frozen=True, eq=False, dict=True):
     """Weights (k,) of `symbols` without the additions of the slice, and the additions; as lists, for k is small."""
 
     case: Case

@@ -23,6 +23,8 @@ __all__ = ["ArmaFit", "arma_likelihood", "fit_arma", "sum_variance", "sum_weight
 LEAST_ROWS = 50
 """Fewer rows cannot tell coefficients from noise."""
 _SETTLED = 1e-13
+_EDGE = 1 - 1e-8
+"""Largest root of a process that counts as stationary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,12 +132,17 @@ def _unbound(coefficients: Float64) -> Float64:
 
 
 def arma_likelihood(x: Float64, phi: Float64, theta: Float64, mean: float) -> tuple[float, float]:
-    """Exact log-likelihood of x (n,) at the variance of the shocks that makes it largest, and that variance."""
+    """Exact log-likelihood of x (n,) at the variance of the shocks that makes it largest, and that variance.
+
+    -inf and NaN for coefficients whose process has no variance, since it is not stationary.
+    """
     r = max(len(phi), len(theta) + 1)
     step = np.eye(r, k=1)
     step[: len(phi), 0] = phi
     shock = np.zeros(r)
     shock[0], shock[1 : len(theta) + 1] = 1.0, theta
+    if not np.abs(np.linalg.eigvals(step)).max() < _EDGE:
+        return -math.inf, math.nan
     spread = np.linalg.solve(np.eye(r * r) - np.kron(step, step), np.outer(shock, shock).ravel()).reshape(r, r)
     squares, logs = _innovations(x - mean, step, shock, spread)
     n = len(x)

@@ -80,7 +80,15 @@ class HmmFit:
         """Share of time spent in each state in the long run (k,)."""
         k = len(self.means)
         system = np.vstack([self.transition.T - np.eye(k), np.ones(k)])
-        return np.asarray(np.linalg.lstsq(system, np.append(np.zeros(k), 1.0))[0])
+        shares = np.maximum(np.linalg.lstsq(system, np.append(np.zeros(k), 1.0))[0], 0.0)
+        return np.asarray(shares / shares.sum())
+
+    @property
+    def odds(self) -> Float64:
+        """Probabilities (k,) to begin a filter with where nothing is known of the past: the long-run shares, but none
+        below about 1 %, since a state that the chain leaves for good may be the one now."""
+        shares = np.maximum(self.stationary, 0.01)
+        return np.asarray(shares / shares.sum())
 
     def _moments(self, d: int) -> int:
         return d + (d * (d + 1) // 2 if self.covariance == "full" else d)
@@ -395,7 +403,7 @@ def filter_probs(fit: HmmFit, x: Float64, prior: Float64 | None = None) -> Float
     """Probability of each state (n, k) at every row of x (n, d) or (n,), from the rows up to it and no later one.
 
     `prior` (k,) is the probability before the first row, `fit.start` if not given; rows that do not follow the start of
-    the fitted data are better begun with `fit.stationary`.
+    the fitted data are better begun with `fit.odds`.
 
     Raises: DataError if a value is not finite or no state can have made a row; ValueError for a wrong shape.
     """

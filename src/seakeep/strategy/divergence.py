@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from seakeep.core.units import DAY_MS, HOUR_MS
 from seakeep.strategy.alphas import SIGNALS, Alpha, Reading, Scene, Silence, clipped, standing, stretch
+from seakeep.strategy.signals import FADED
 
 __all__ = ["RegimeMispricing", "SentimentDivergence"]
 
@@ -66,8 +67,13 @@ class SentimentDivergence(Alpha):
     def read(self, scene: Scene) -> Reading | Silence:
         """Silent without a tone, or where nobody speaks clearly."""
         tone = scene.sentiment
-        if tone is None or not abs(tone.score) <= 1.0 or not 0.0 < tone.confidence <= 1.0:
-            return Silence("no sentiment")
+        if tone is None:
+            return Silence("no sentiment: no news so far")
+        age = scene.ts - tone.ts
+        if age >= FADED * self.half_life_ms:
+            return Silence(f"no sentiment: no news in the last {age / HOUR_MS:.0f} h")
+        if not abs(tone.score) <= 1.0 or not 0.0 < tone.confidence <= 1.0:
+            return Silence("no sentiment: it has no score, or no confidence")
         if abs(tone.score) < self.least:
             return Silence(f"the tone {tone.score:+.2f} is neutral")
         returns = scene.own(self.window)

@@ -21,7 +21,8 @@ from seakeep.strategy.base import STRATEGIES, Strategy
 __all__ = ["PARTS", "PROFILES", "Moment", "Rating", "Record", "Selection", "Selector", "rate"]
 
 PARTS = {"regime": 0.30, "record": 0.25, "profile": 0.15, "sentiment": 0.15, "volatility": 0.10}
-"""What each part weighs; those that are known are brought to a sum of 1."""
+"""What each part weighs; those that are known are brought to a sum of 1. The 0.05 that users of such scores give to the
+importance of features is left out: members are rules, which learn no importance."""
 PROFILES = {"conservative": (0.05, 1.5), "moderate": (0.10, 1.2), "aggressive": (0.15, 1.0)}
 """Largest drawdown and least yearly Sharpe ratio of each profile."""
 

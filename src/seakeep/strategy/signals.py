@@ -7,9 +7,9 @@ import msgspec
 from seakeep.core.beliefs import Forecast, Signal
 from seakeep.strategy.alphas import Alpha, Reading, Scene, Silence
 
-__all__ = ["decayed", "from_alpha", "from_forecast", "from_score"]
+__all__ = ["FADED", "decayed", "from_alpha", "from_forecast", "from_score"]
 
-_FADED = 6.0
+FADED = 6.0
 """Half-lives after which an opinion is not heard any more: a sixty-fourth is left of it."""
 
 
@@ -43,7 +43,7 @@ def decayed(signal: Signal, now: int) -> Signal | None:
     (0.4, 0.5, 60000)
     """
     age = (now - signal.ts) / signal.half_life_ms
-    if not 0.0 <= age < _FADED:
+    if not 0.0 <= age < FADED:
         return None
     left = 2.0**-age
     return msgspec.structs.replace(signal, ts=now, score=signal.score * left, confidence=signal.confidence * left)

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from seakeep.app.commands import generate
 from seakeep.core.errors import ConfigError, DataError
 from seakeep.core.market import BarFrame
+from seakeep.data.news import read_news
 from seakeep.data.store import ParquetStore
 from seakeep.data.synthetic import SyntheticParams
 from seakeep.data.synthetic import generate as make
@@ -40,6 +41,7 @@ def test_the_store_holds_the_market_its_instruments_and_its_truth(tmp_path):
     assert head["delisted_at"] == made.truth.delisted_at
     assert [bar["volatility"][0] for bar in bars] == made.truth.volatility[:, 0].tolist()
     assert [item["title"] for item in news] == [item.title for item in made.news]
+    assert read_news(tmp_path / "data") == made.news
     assert [row["bars"] for row in answer["bars"]] == [192, 192, 192, 144]
 
 

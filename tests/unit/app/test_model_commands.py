@@ -9,6 +9,7 @@ from seakeep.app.cli import app
 from seakeep.app.places import bar_store
 from seakeep.app.sections import Settings
 from seakeep.app.settings import load
+from seakeep.app.trainer import plan, train
 from seakeep.core.errors import ConfigError, IntegrityError
 from seakeep.data.synthetic import SyntheticParams, generate
 
@@ -93,3 +94,17 @@ def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
     done = run("train", "-e", "ma", userdir=tmp_path)
     assert "no symbol can be trained on" in str(done.exception)
     assert not (tmp_path / "models" / "registry.db").exists()
+
+
+def test_a_run_takes_the_regime_model_of_the_registry_as_it_was_fitted(userdir: Path) -> None:
+    using = settings(regime__model="vote", models__use="registry")
+    before = chosen(using, userdir)
+    assert (before.regimes_fitted, "regimes" in before.versions) == (False, False)
+    todo = plan(using, userdir, {})
+    assert train(todo, userdir, 1_700_000_000_000).trained[0].version == "regime-vote-1"
+    beliefs = chosen(using, userdir)
+    assert pinned(using, userdir).models.versions["regimes"] == beliefs.versions["regimes"] == "regime-vote-1"
+    assert (beliefs.regimes_fitted, beliefs.history_ms(using)) == (True, 0)
+    assert beliefs.seen_until >= todo.seen_until
+    with pytest.raises(ConfigError, match="was fitted with dwell = 6"):
+        chosen(settings(regime__model="vote", regime__params={"dwell": 3}, models__use="registry"), userdir)

@@ -1,21 +1,25 @@
 import json
-import os
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from seakeep.app import optimizer
 from seakeep.app.candidates import KNOBS, obstacles, ranking, with_params
 from seakeep.app.cli import app
 from seakeep.app.confirmation import first_difference, settings_text
 from seakeep.app.optimizer import Asked, optimize
+from seakeep.app.searching import Searching
 from seakeep.app.settings import load
 from seakeep.app.studies import trial_ledger
 from seakeep.app.studystore import open_study
+from seakeep.backtest.fragility import heat_map, map_of
 from seakeep.backtest.search import Space
+from seakeep.backtest.survey import survey
 from seakeep.core.errors import ConfigError, NotEnoughHistory
 from seakeep.core.orders import Fill, Liquidity, Side
 from seakeep.data.store import ParquetStore
@@ -59,7 +63,7 @@ def settings(**more):
 
 def searched(folder, given, asked, by_driver=False):
     """All of a search but the confirmation, which takes processes of its own."""
-    search = optimizer._Search(given, folder, asked, Space.of(asked.space), by_driver=by_driver)
+    search = Searching(given, folder, asked, Space.of(asked.space), by_driver=by_driver)
     search.estimate()
     with open_study(folder / "studies", asked.study or search.name) as store:
         store.agree(search.about)
@@ -89,20 +93,46 @@ def test_the_command_ends_with_a_winner_that_kernel_and_driver_agree_on_and_ever
     assert searched(userdir, ranking(settings()), Asked(space=SPACE, study="s")).resumed == 6
 
 
-def test_a_killed_search_goes_on_and_ends_as_if_it_had_not_been(userdir, market, tmp_path_factory, monkeypatch):
-    asked = Asked(space={"fast": tuple(range(4, 14)), "slow": (20, 30, 40)}, method="tpe", trials=15, study="s")
-    monkeypatch.setattr(optimizer, "_BATCH", 1)
-    child = os.fork()
-    if not child:
-        done = []
-        optimize(settings(), userdir, asked, lambda _: done.append(1) or (len(done) == 9 and os.kill(os.getpid(), 9)))
-    assert os.waitpid(child, 0)[1] == 9
+def killed(userdir, method, at=0):
+    script = Path(__file__).with_name("killed_search.py")
+    words = [sys.executable, str(script), str(userdir), method, str(at)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("method", ["grid", pytest.param("tpe", marks=pytest.mark.slow)])
+def test_a_killed_search_goes_on_and_no_trial_is_lost_or_counted_twice(userdir, market, tmp_path_factory, method):
     other = tmp_path_factory.mktemp("whole")
     ParquetStore(other / "data").write(market)
-    resumed, whole = (searched(folder, ranking(settings()), asked) for folder in (userdir, other))
-    assert 5 <= resumed.resumed < len(whole.known)
-    assert whole.resumed == 0
-    assert resumed.known == whole.known
+    assert killed(userdir, method, at=14).returncode == -9
+    resumed, whole = killed(userdir, method), killed(other, method)
+    assert (resumed.returncode, whole.returncode) == (0, 0), resumed.stderr + whole.stderr
+    assert int(resumed.stdout) >= 8 > int(whole.stdout) == 0
+    kept = []
+    for folder in (userdir, other):
+        with open_study(folder / "studies", "s") as store:
+            trials = {(t.params, t.sharpe) for t in trial_ledger(folder).trials()}
+            kept.append((store.candidates(), trials, trial_ledger(folder).search().trials))
+    assert kept[0] == kept[1]
+    assert kept[0][2] == len(kept[0][0])
+
+
+def test_the_kernel_gives_up_what_falls_behind_early_and_counts_it(userdir, market, tmp_path_factory):
+    space = {"fast": tuple(range(4, 14)), "slow": tuple(range(20, 60, 5))}
+    other = tmp_path_factory.mktemp("whole")
+    ParquetStore(other / "data").write(market)
+    asked = Asked(space=space, prune=True)
+    early = searched(userdir, ranking(settings()), asked)
+    whole = searched(other, ranking(settings()), Asked(space=space))
+    given_up = {key: c for key, c in early.known.items() if c.pruned}
+    assert 10 < len(given_up) < 60
+    assert all(c == whole.known[key] for key, c in early.known.items() if not c.pruned)
+    assert all(whole.known[key].days.startswith(c.days) for key, c in given_up.items())
+    assert len(early.finished()) == 80 - len(given_up)
+    assert trial_ledger(userdir).search().trials == early.counted >= 70
+    assert not any(c.pruned for c in whole.known.values())
+    found = survey(early.space, early.finished(), early.tests, asked, early.score, early.given_up())
+    assert heat_map(map_of(found, 0.2)).count("×") == len(given_up)
+    assert not found.given_up & {one.point for one in found.standings}
 
 
 @pytest.mark.parametrize(

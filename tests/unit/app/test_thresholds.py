@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from seakeep.app.studies import trial_ledger
 from seakeep.app.thresholds import from_file, study
 from seakeep.backtest.threshold import ThresholdParams, combinations
 from seakeep.core.errors import DataError, SchemaError
@@ -66,6 +67,17 @@ def test_every_run_leaves_its_trades_and_its_statistics(tmp_path, bars):
     told_of = json.loads((folder / "statistics.json").read_text())
     assert [row["trades"] for row in told_of] == [len(run.trades) for run in done.runs]
     assert "<script" not in done.page.read_text()
+
+
+def test_every_run_is_a_trial_and_the_same_again_is_not(tmp_path, bars):
+    lines = [f"{ts},{0.5 + 0.4 * (-1) ** i}" for i, ts in enumerate(bars.ts.tolist())]
+    told = from_file(bars, written(tmp_path / "p.csv", lines))
+    sets = combinations(ThresholdParams(), [0.1, 0.3], [2, 7], [0.1], [1])
+    assert [study(told, sets, 50, tmp_path).counted for _ in range(2)] == [4, 0]
+    kept = trial_ledger(tmp_path).trials()
+    assert {trial.source for trial in kept} == {"threshold"}
+    assert [trial.n for trial in kept] == [len(bars) - 1] * 4
+    assert sorted(json.loads(trial.params)["leverage"] for trial in kept) == [2, 2, 7, 7]
 
 
 def test_the_command_wants_one_source_of_opinions(tmp_path):

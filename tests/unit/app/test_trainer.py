@@ -9,13 +9,16 @@ import pytest
 
 from seakeep.app import trainer
 from seakeep.app.modelreview import review
+from seakeep.app.modelstore import regime_slot
 from seakeep.app.places import bar_store
-from seakeep.app.sections import Settings
+from seakeep.app.sections import RegimeSettings, Settings
 from seakeep.app.trainer import asked_experts, model_store, plan, train
 from seakeep.core.errors import ConfigError, NotEnoughHistory
 from seakeep.core.market import BarFrame
 from seakeep.core.units import DAY_MS
 from seakeep.data.synthetic import SyntheticParams, generate
+from seakeep.features.frame import build
+from seakeep.models import REGIMES
 
 NOW = 1_700_000_000_000
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
@@ -137,6 +140,52 @@ def test_a_champion_whose_error_drifts_is_demoted_and_its_record_kept(tmp_path: 
     assert (found.demoted, found.successor, faults) == (True, "", ())
     assert model_store(tmp_path)["ma-1"].stage == "retired"
     assert model_store(tmp_path).outcomes("ma-1")[0].metrics.rows == 1_000 - 48
+
+
+def test_a_regime_model_is_kept_with_versions_and_tells_the_same_bits(tmp_path: Path) -> None:
+    using = settings("BTC/USDT").model_copy(update={"regime": RegimeSettings(model="vote")})
+    bars = market()["BTC/USDT"]
+    stored(tmp_path, {"first": bars.rows(0, 1_300)})
+    first, again = (trained(tmp_path, "ma", using=using).trained[-1] for _ in range(2))
+    assert (first.version, first.champion, first.new) == ("regime-vote-1", True, True)
+    assert (again.version, again.new, again.why) == ("regime-vote-1", False, "it is champion already")
+    stored(tmp_path, {"rest": bars.rows(1_300, len(bars))})
+    assert trained(tmp_path, "ma", using=using).trained[-1].version == "regime-vote-2"
+    store = model_store(tmp_path)
+    assert store.champion(regime_slot("vote", "1h")) == store["regime-vote-2"]
+    kept, fresh = store.load_regimes(store["regime-vote-1"]), REGIMES["vote"](interval="1h")
+    frame = build(bars, fresh.features)
+    told = fresh.fit(build(bars.rows(0, 1_300), fresh.features), 1).classify(frame)
+    np.testing.assert_array_equal(kept.classify(frame).probs, told.probs)
+    assert store.rollback("regime-vote-2", "for a look", NOW).id == "regime-vote-1"
+    assert "nobody knows the true regime" in store["regime-vote-2"].card.warnings[0]
+    with pytest.raises(ConfigError, match="not of regimes"):
+        store.load_regimes(store["ma-1"])
+
+
+def test_a_regime_model_that_cannot_be_fitted_stops_no_expert(tmp_path: Path) -> None:
+    asked = {"regime": RegimeSettings(model="hmm"), "experts": {"volatility": {"horizon": 4}}}
+    using = settings("BTC/USDT").model_copy(update=asked)
+    stored(tmp_path, {"few": market(25)["BTC/USDT"]})
+    found = trained(tmp_path, using=using)
+    assert [one.version for one in found.trained] == ["volatility-1"]
+    assert found.failures[-1].what == "regime-hmm"
+
+
+@pytest.mark.slow
+def test_a_network_is_trained_kept_and_asked_again_without_keras(tmp_path: Path) -> None:
+    params = {"horizon": 4, "window": 8, "units": 4, "epochs": 2, "rows": 1_200}
+    using = settings("BTC/USDT").model_copy(update={"experts": {"lstm": params}})
+    bars = market()["BTC/USDT"]
+    stored(tmp_path, {"BTC/USDT": bars})
+    found = trained(tmp_path, using=using)
+    assert [(one.version, one.champion) for one in found.trained] == [("lstm-1", True)], found.failures
+    loaded = model_store(tmp_path).load(model_store(tmp_path)["lstm-1"])
+    said = loaded.expert.predict(build(bars, loaded.expert.features))
+    assert np.isfinite(said[200:]).all()
+    trained(stored(tmp_path / "b", {"BTC/USDT": bars}), using=using)
+    artefacts = [model_store(folder)["lstm-1"].artefact for folder in (tmp_path, tmp_path / "b")]
+    assert artefacts[0] == artefacts[1]
 
 
 def killed(tmp_path: Path, count: int) -> None:

@@ -16,6 +16,7 @@ from seakeep.brokers.latency import LatencyParams
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError, DataError
 from seakeep.core.market import BarFrame
+from seakeep.core.units import HOUR_MS
 from seakeep.features.frame import build
 from seakeep.models.classical import RsiExpert
 from seakeep.models.training import fit_experts
@@ -59,10 +60,11 @@ def test_spread_and_impact_scale_apart_and_leave_fees(session: Session, tmp_path
 
 def test_opinions_that_are_late_trade_as_much_later(session: Session, tmp_path: Path) -> None:
     run = rerun(session, tmp_path)
-    first = [run(Variation(entry_delay=k)).decisions[0] for k in (0, 1, 3)]
-    gaps = [decision.ts - first[0].ts for decision in first]
-    assert gaps[0] == 0 < gaps[1] < gaps[2]
-    assert first[1].score == first[0].score
+    on_time = run(AS_IT_WAS).decisions[:6]
+    assert len(on_time) == 6
+    for bars in (1, 3):
+        late = {(d.symbol, d.ts, d.score) for d in run(Variation(entry_delay=bars)).decisions}
+        assert {(d.symbol, d.ts + bars * HOUR_MS, d.score) for d in on_time} <= late
 
 
 def test_late_parts_say_what_they_said_then() -> None:

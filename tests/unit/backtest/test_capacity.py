@@ -82,6 +82,16 @@ def test_a_run_that_does_not_grow_or_trade_is_not_judged() -> None:
     assert capacity_check(replace(rerun(AS_IT_WAS), fills=()), rerun, QUICK).reason == "nothing was traded"
 
 
+def test_an_end_that_the_gate_sets_is_not_laid_on_the_market() -> None:
+    limits = Limits(max_order_notional=20_000.0)
+    _, rerun = scene(Hourly(), frame(steps(), volume=1e9, wick=0.002), limits=limits)
+    found = capacity_check(rerun(AS_IT_WAS), rerun, QUICK, order_limit=limits.max_order_notional)
+    assert "from 1M on the gate cuts orders at max_order_notional = 20,000 USDT" in found.reason
+    assert "not the market" in found.reason
+    _, deep = scene(Hourly(), frame(steps(), volume=2e3, wick=0.002))
+    assert "max_order_notional" not in capacity_check(deep(AS_IT_WAS), deep, QUICK, order_limit=1e12).reason
+
+
 def test_sizes_must_ascend() -> None:
     _, rerun = scene(Holder(), frame(steps()))
     base = rerun(AS_IT_WAS)

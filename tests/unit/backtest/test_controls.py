@@ -4,9 +4,11 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from seakeep.backtest.controls import ControlParams, Rate, run_controls, steps
+from seakeep.backtest.controls import ControlParams, Controls, Rate, run_controls, steps
+from seakeep.backtest.controlspage import markdown
 from seakeep.backtest.leaks import KINDS, Reader, draw_readers
 from seakeep.backtest.noise import NoiseParams, market
+from seakeep.backtest.planting import planted
 from seakeep.backtest.rulesearch import SPECS, _tally, draw_rules, rule_returns, search
 from seakeep.core.errors import ConfigError
 from seakeep.stats.performance import Estimate, sharpe
@@ -36,6 +38,15 @@ def test_a_market_is_made_of_possible_bars_and_repeats_itself():
     assert (bars.high >= np.maximum(bars.open, bars.close)).all()
     assert (bars.low > 0).all()
     assert bars.close.tolist() == again.close.tolist()
+
+
+@pytest.mark.parametrize("interval", ["1h", "1d"])
+def test_a_market_is_read_from_the_store_as_it_was_made_to_the_last_bit(interval):
+    bars = market(NoiseParams(bars=900, interval=interval, sharpe=1.0), 5)
+    back = planted(bars)
+    assert (back.symbol, back.interval, len(back)) == (bars.symbol, interval, 900)
+    for name in ("ts", "open", "high", "low", "close", "volume"):
+        assert (getattr(back, name) == getattr(bars, name)).all()
 
 
 def test_an_edge_no_market_can_have_is_refused():
@@ -91,6 +102,18 @@ def test_a_rate_fails_only_where_its_interval_rules_out_what_is_asked():
     assert Rate("noise", Estimate(0.08, 0.04, 0.13, 100), at_most=0.05).holds
     assert not Rate("noise", Estimate(0.12, 0.06, 0.2, 100), at_most=0.05).holds
     assert not Rate("leaks", Estimate(0.9, 0.8, 0.95, 100), at_least=0.99).holds
+
+
+def test_the_page_tells_every_rate_and_which_one_fails():
+    rates = (
+        Rate("noise", Estimate(0.2, 0.15, 0.26, 200), at_most=0.05),
+        Rate("planted leaks found", Estimate(1.0, 0.99, 1.0, 400), at_least=0.99),
+    )
+    page = markdown(Controls(rates, 1000, 30.0, 0.048), ControlParams(), "seakeep controls")
+    assert "| noise | 20.0% | 15.0% to 26.0% | 200 | at most 5%: **fails** |" in page
+    assert "| planted leaks found | 100.0% | 99.0% to 100.0% | 400 | at least 99%: holds |" in page
+    assert "**A rate is not what is asked of it.**" in page
+    assert max(map(len, page.splitlines())) <= 120
 
 
 def test_the_court_holds_on_a_few_controls():

@@ -1,15 +1,18 @@
 """Half-lives of planted signals, and noise that has none."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from seakeep.backtest.decay import DecayParams, Scores, decay, decay_check, self_half_life
 from seakeep.core.errors import NotEnoughHistory
 from seakeep.core.units import HOUR_MS
+from seakeep.stats.performance import Estimate
 from tests.unit.backtest.planted import Holder, frame, scene
 
 LH = Path(__file__).parents[4] / "shared/reference/alpha_decay/ar1_half_life_lh.json"
@@ -93,3 +96,13 @@ def test_a_short_history_is_refused() -> None:
         decay(planted(5.0, 0.1, 1, 24 * 20), DecayParams(horizons=(1, 2, 3)))
     with pytest.raises(NotEnoughHistory, match="200 opinions"):
         decay(planted(5.0, 0.1, 1, 50), QUICK)
+
+
+def test_what_does_not_fade_within_the_horizons_is_said_in_words() -> None:
+    found = decay(planted(20.0, 0.15, 5), QUICK, seed=1)
+    assert found.skilled
+    assert "inf" not in found.says
+    endless = msgspec.structs.replace(found, half_life=Estimate(math.inf, 70.0, math.inf))
+    assert endless.says.endswith("does not fade within the 96 bars looked at, its half-life is at least 70")
+    open_end = msgspec.structs.replace(found, half_life=Estimate(40.0, 0.0, math.inf))
+    assert "40 bars (less than can be told to more than" in open_end.says

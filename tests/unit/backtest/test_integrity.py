@@ -102,6 +102,27 @@ def test_the_glance_of_a_backtest_is_provisional_and_on_its_page(tmp_path: Path)
     assert kept["grade"]["letter"] == court.grade.letter
 
 
+def test_a_quick_look_does_not_take_the_place_of_the_whole_ruling(tmp_path: Path) -> None:
+    settings = stored(tmp_path, "court_honest", market(300))
+    result, court = examine(settings, tmp_path)
+    assert result is not None
+    page = write(result, court, tmp_path)
+    full = page.read_text()
+    assert "seakeep integrity makes all" not in full
+    case = open_case(settings, tmp_path)
+    assert write(case.result, glance(case), tmp_path).read_text() == full
+    assert msgspec.json.decode((page.parent / "integrity.json").read_bytes())["whole"] is True
+    other = replace(case.result, fills=case.result.fills[:-1])
+    assert "Provisional grade" in write(other, glance(case), tmp_path).read_text()
+
+
+def test_a_strategy_without_numbers_is_not_judged_by_moving_them(tmp_path: Path) -> None:
+    case = open_case(stored(tmp_path, "court_honest", market(300)), tmp_path)
+    found = [judge(case, name) for name in ("walk-forward", "cross-validation", "overfitting")]
+    assert {check.status for check in found} == {"not judged"}
+    assert all("no parameter that is a number to vary" in check.reason for check in found)
+
+
 def test_the_page_without_a_court_is_as_it_was() -> None:
     text = Page(render(make())).text
     assert "Integrity" not in text

@@ -61,7 +61,7 @@ def bowl(point):
 
 def test_a_bayesian_search_finds_the_bottom_of_a_bowl_with_a_tenth_of_the_grid():
     space = Space.of({"x": tuple(range(40)), "y": tuple(range(25))})
-    best = max(bowl(p)[0] for p in ask(space, "tpe", 100, 1, bowl, 1))
+    best = max(bowl(p)[0] for points in ask(space, "tpe", 100, 1, bowl, 1) for p in points)
     drawn = max(bowl(p)[0] for p in propose(space, "random", 20, 1))
     assert best >= -2
     assert best > drawn
@@ -75,9 +75,19 @@ def test_a_sampler_told_the_same_asks_the_same(method):
         return [bowl(point)[0], -float(point[0])][:sides] if point[1] != 3 else None
 
     space = Space.of({"x": tuple(range(40)), "y": tuple(range(25))})
-    first = list(ask(space, method, 60, 7, tell, sides))
-    assert list(ask(space, method, 60, 7, tell, sides)) == first
-    assert list(ask(space, method, 30, 7, tell, sides)) == first[:30]
+
+    def asked(trials):
+        return [point for points in ask(space, method, trials, 7, tell, sides) for point in points]
+
+    first = asked(60)
+    assert asked(60) == first
+    assert asked(30) == first[:30]
+
+
+@pytest.mark.parametrize(("method", "sizes"), [("tpe", [20, 1, 1, 1]), ("nsga2", [40, 40, 7])])
+def test_points_that_do_not_depend_on_each_other_are_asked_together(method, sizes):
+    space = Space.of({"x": tuple(range(40)), "y": tuple(range(25))})
+    assert [len(points) for points in ask(space, method, sum(sizes), 7, bowl, 1)] == sizes
 
 
 def test_corners_hold_the_ends_of_every_parameter():

@@ -64,6 +64,20 @@ def test_a_family_of_crosses_is_the_same_runs_one_by_one() -> None:
     assert table["fast"].tolist() == [3, 5, 20, 40]
 
 
+def test_crosses_of_a_market_with_gaps_are_on_the_rows_of_its_bars() -> None:
+    whole, kept = walk(OTHER.symbol, 400, 3), np.random.default_rng(9).random(400) > 0.2
+    columns = (getattr(whole, name)[kept] for name in ("ts", "open", "high", "low", "close", "volume"))
+    frames = [walk(SPOT.symbol, 400, 2), BarFrame(OTHER.symbol, "1h", *columns)]
+    stances = np.stack([averages(frames[0], 3, 20), np.zeros(400, np.int8)], axis=1)
+    stances[kept, 1] = averages(frames[1], 3, 20)
+    for row in np.flatnonzero(~kept):
+        stances[row, 1] = stances[row - 1, 1]
+    told = replace(PARAMS, weight=0.4)
+    table, alone = sweep(frames, Cross(np.array([3]), np.array([20])), told), simulate(frames, stances, told)
+    assert table["fills"][0] == alone.metrics["fills"] > 20
+    assert table["equity"][0] == alone.metrics["equity"]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seakeep.core.errors import DataError
-from seakeep.core.market import BarFrame, NewsItem, Observation
+from seakeep.core.market import BarFrame, NewsItem, Observation, OrderBook
 from seakeep.core.units import MINUTE_MS, interval_ms
+from seakeep.data.depth import BookSeen
 from seakeep.data.feed import HistoricalFeed
 
 MINUTES = st.lists(st.integers(0, 40), unique=True, max_size=20).map(sorted)
@@ -59,11 +60,32 @@ def test_a_long_history_loses_and_doubles_nothing():
     assert stamps == sorted(set(stamps))
 
 
-def test_news_and_observations_arrive_when_they_are_known_not_when_they_happened():
-    funding = Observation("sim", "funding_rate", "A/USDT:USDT", 0, 90_000, 0.0001)
-    feed = HistoricalFeed([frame("A/USDT", "1m", [0])], [funding], [news(0, 60_000), news(1, 120_000)])
-    seen = [(s.ts, len(s.bars), len(s.observations), len(s.news)) for s in feed]
-    assert seen == [(60_000, 1, 0, 1), (90_000, 0, 1, 0), (120_000, 0, 0, 1)]
+def test_what_is_heard_comes_with_the_first_bar_at_which_it_is_known_and_never_before():
+    rate, mood = (Observation("sim", name, "A/USDT:USDT", 0, 90_000, 0.0001) for name in ("funding_rate", "sentiment"))
+    told = [news(0, 60_000), news(1, 60_001), news(1, 120_001)]
+    feed = HistoricalFeed([frame("A/USDT", "1m", [0, 1])], [rate, mood], told)
+    seen = [(s.ts, len(s.bars), [o.name for o in s.observations], [n.known_at for n in s.news]) for s in feed]
+    assert seen == [
+        (60_000, 1, [], [60_000]),
+        (90_000, 0, ["funding_rate", "sentiment"], []),
+        (120_000, 1, [], [60_001]),
+    ]
+
+
+@given(MINUTES.filter(len), st.lists(st.integers(0, 50 * MINUTE_MS), max_size=30), st.integers(-1, 45))
+def test_nothing_is_heard_early_twice_or_in_another_order(minutes, known, cut):
+    bars, told = [frame("A/USDT", "1m", minutes)], [news(at, at) for at in known]
+    slices = list(HistoricalFeed(bars, (), told))
+    heard = [(s.ts, item.known_at) for s in slices for item in s.news]
+    ends = [s.ts for s in slices]
+    assert heard == [(min(t for t in ends if t >= at), at) for at in sorted(known) if at <= ends[-1]]
+    assert list(HistoricalFeed(bars, (), told[::-1], start_after=cut)) == [s for s in slices if s.ts > cut]
+
+
+def test_of_several_books_the_newest_is_seen():
+    books = [BookSeen(at, OrderBook(name, at, ((1.0, at),), ((2.0, 1.0),))) for at in (1, 5) for name in ("B/Y", "A/Y")]
+    (slice_,) = HistoricalFeed([frame("A/Y", "1m", [0])], books=books)
+    assert [(b.symbol, b.ts) for b in slice_.books] == [("A/Y", 5), ("B/Y", 5)]
 
 
 def test_the_order_in_which_data_are_handed_over_does_not_matter():

@@ -130,7 +130,7 @@ def test_taking_away_an_expert_an_asset_or_the_news_moves_the_opinion_and_says_s
     assert "ma" not in {source for decision in fewer for source, _ in decision.contributions}
     assert [d.score for d in fewer] != [d.score for d in whole]
     quiet, _, _ = decided(everything(**plain), events(news=False))
-    assert all("price_sentiment_divergence (no sentiment)" in decision.note for decision in quiet)
+    assert all("price_sentiment_divergence (no sentiment: no news so far)" in decision.note for decision in quiet)
     one = {SYMBOLS[0]: market().instruments[SYMBOLS[0]]}
     alone, _, _ = decided(everything(**plain, instruments=one), events(symbols=SYMBOLS[:1]))
     assert all("correlation_breakdown (no other asset)" in decision.note for decision in alone)

@@ -53,6 +53,14 @@ def test_a_reduction_rounds_to_the_smaller_holding() -> None:
     assert (order.side, order.qty, order.reduce_only) == (Side.SELL, D("0.445"), True)
 
 
+def test_stop_and_targets_stand_for_the_holding_that_the_order_leaves() -> None:
+    # held 1, wanted 3: buy 2, and sell 3 at the target; wanted 0.4: sell 0.6, and 0.4 is left
+    more = plan(verdict(0.3, take_profit=120.0), holding("1"), SPOT, 100.0, 1_000.0).order
+    assert (more.qty, more.after, more.targets) == (2, 3, ((D("120.0"), D(3)),))
+    less = plan(verdict(0.04, stop=90.0), holding("1"), SPOT, 100.0, 1_000.0).order
+    assert (less.qty, less.after, less.stop) == (D("0.6"), D("0.4"), 90)
+
+
 def test_a_flip_is_one_order_and_one_too_small_only_closes() -> None:
     order = plan(verdict(-0.2, PERP.symbol), holding("0.1", symbol=PERP.symbol), PERP, 1000.0, 1000.0).order
     assert (order.side, order.qty, order.reduce_only) == (Side.SELL, D("0.3"), False)

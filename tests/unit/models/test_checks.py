@@ -31,9 +31,13 @@ class Drifter(RsiExpert):
     def fit(self, frame: FeatureFrame, y: Float64, seed: int) -> Self:
         super().fit(frame, y, seed)
         self.slope_ += len(SEEN)
-        self.deviation_ = 0.0
         SEEN.append(seed)
         return self
+
+    def predict(self, frame: FeatureFrame) -> Float64:
+        made = super().predict(frame)
+        made[:, 1] *= 0.0
+        return made
 
 
 class Forgetful(RsiExpert):

@@ -1,5 +1,6 @@
 """Neural experts find a planted sequence, find nothing in noise, and repeat to the bit."""
 
+import math
 import subprocess
 import sys
 from typing import ClassVar
@@ -11,6 +12,7 @@ from seakeep.core.errors import ConfigError, NotEnoughHistory, NotFitted
 from seakeep.core.market import Float64
 from seakeep.features.checks import lookback_law, prefix_law, shape_law
 from seakeep.models import EXPERTS
+from seakeep.models.attribution import attribute
 from seakeep.models.folding import part_of
 from seakeep.models.networks import KINDS
 from seakeep.models.neural import DeepParams, LstmExpert, NetworkExpert, deep_experts, missing, trainable
@@ -89,6 +91,19 @@ def test_the_laws_hold(pair: NetworkExpert) -> None:
     assert prefix_law("pair", over, 120, cuts) == []
     assert lookback_law("pair", over, 120, pair.lookback, cuts) == []
     assert shape_law("pair", over, 120, pair.lookback) == []
+
+
+def test_its_forecast_is_the_sum_of_its_inputs_and_the_planted_one_moves_it_most(pair: NetworkExpert) -> None:
+    frame, _, truth = rows(400, 9, signal=1.0)
+    sizes = np.zeros(len(frame.names))
+    for stop in np.argsort(-np.abs(truth))[:4] + 1:
+        told = attribute(pair, part_of(frame, np.arange(stop)), frame)
+        assert told.base + math.fsum(told.values) == pytest.approx(told.mean, abs=1e-15)
+        assert told.mean == pair.predict(part_of(frame, np.arange(stop)))[-1, 0]
+        assert told.method == "enumerated, exact"
+        sizes += np.abs(told.values)
+    assert told.names[int(sizes.argmax())] == "log_return:1"
+    assert sizes.max() > 2 * np.sort(sizes)[-2]
 
 
 def test_holes_other_symbols_and_standstill_abstain(pair: NetworkExpert) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seakeep.core.beliefs import FeatureFrame
-from seakeep.core.errors import NotEnoughHistory, NotFitted
+from seakeep.core.errors import ConvergenceError, NotEnoughHistory, NotFitted
 from seakeep.core.market import BarFrame
 from seakeep.data.synthetic import SyntheticParams, generate
 from seakeep.features.frame import build
@@ -154,6 +154,37 @@ def test_little_evidence_is_called_unknown(name, market):
     still = FeatureFrame("A/B", frame.ts[:900], frame.names, np.zeros((900, len(frame.names))))
     assert model.now(still).label == "unknown"
     assert model.now(still).probs[-1][1] >= 0.75
+
+
+@pytest.mark.parametrize("name", ["rules", *LEARNT])
+def test_what_was_learnt_can_be_handed_on_to_the_bit(name, market):
+    model = REGIMES[name](interval="1h")
+    frame = build(market.frames["BTC/USDT"], model.features)
+    told = model.fit(cut(frame, 0, 3_000), 1).classify(frame)
+    heir = REGIMES[name](interval="1h").restore(model.state())
+    again = heir.classify(frame)
+    np.testing.assert_array_equal(again.probs, told.probs)
+    np.testing.assert_array_equal(again.codes, told.codes)
+    assert sorted(heir.state()) == sorted(model.state())
+
+
+def test_a_vote_that_left_a_member_out_hands_on_the_others(market, monkeypatch):
+    def shrinks(self, frame, seed):
+        raise ConvergenceError("its states shrink to points")
+
+    model = REGIMES["vote"](interval="1h")
+    monkeypatch.setattr(type(model.members[2]), "fit", shrinks)
+    frame = build(market.frames["BTC/USDT"], model.features)
+    model.fit(frame, 1)
+    heir = REGIMES["vote"](interval="1h").restore(model.state())
+    assert model.state()["heard"] == "0 1 3"
+    np.testing.assert_array_equal(heir.classify(frame).probs, model.classify(frame).probs)
+
+
+@pytest.mark.parametrize("state", [{"heard": ""}, {"heard": "0 9"}, {"heard": "1", "1.means": 1.0}, {"heard": "x"}])
+def test_a_state_that_no_vote_has_learnt_is_refused(state):
+    with pytest.raises(ValueError, match=r"no members|learns nothing|invalid"):
+        REGIMES["vote"](interval="1h").restore(state)
 
 
 def test_hours_that_are_missing_are_no_evidence(market):

@@ -3,11 +3,12 @@
 import math
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from seakeep.core.market import Instrument, InstrumentKind
 from seakeep.core.verdicts import Outcome, RiskVerdict
-from seakeep.risk.case import Candidate, Case, ModelHealth
+from seakeep.risk.case import Candidate, ModelHealth
 from seakeep.risk.limits import Limits
 from seakeep.risk.review import review
 from tests.unit.risk.cases import LOOSE, account, ask, case, facts, independent
@@ -95,8 +96,7 @@ def test_the_venues_leverage_is_a_ceiling_of_a_perpetual() -> None:
     low = Instrument(symbol=A, base="A", quote="U", kind=InstrumentKind.PERPETUAL, max_leverage=Decimal(2))
     judged = case([ask(A, 5.0)], account(), LOOSE)
     candidate = Candidate(decision=ask(A, 5.0), instrument=low, held=0.0, mark=100.0)
-    parts = {name: getattr(judged, name) for name in Case.__dataclass_fields__} | {"candidates": (candidate,)}
-    assert review(Case(**parts))[0].target == 2.0
+    assert review(msgspec.structs.replace(judged, candidates=(candidate,)))[0].target == 2.0
 
 
 def test_two_decisions_on_one_symbol_are_not_both_carried_out() -> None:

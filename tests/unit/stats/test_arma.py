@@ -73,3 +73,22 @@ def test_rows_that_cannot_be_fitted_are_refused(x, error):
         fit_arma(x, 1, 1)
     with pytest.raises(ValueError, match="orders"):
         fit_arma(np.arange(99.0), 6, 0)
+
+
+@pytest.mark.parametrize("phi", [(1.0,), (-1.0,), (1.2,), (0.5, 0.5), (2.0, -1.0)])
+def test_a_process_without_a_variance_has_no_likelihood(phi):
+    value, variance = arma_likelihood(np.random.default_rng(1).standard_normal(80), np.array(phi), np.array([0.3]), 0.0)
+    assert value == -math.inf
+    assert math.isnan(variance)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("order", [(1, 1), (2, 0)])
+def test_returns_that_cancel_or_pile_up_are_fitted_within_the_stationary(order, seed):
+    e = np.random.default_rng(seed).standard_normal(60)
+    for x in (np.diff(e), np.cumsum(e), np.sign(e), np.where(np.arange(60) == 30, 100.0, 1e-3 * e)):
+        fit = fit_arma(x, *order)
+        roots = np.roots(np.append(1.0, -fit.phi))
+        assert np.abs(roots).max() < 1
+        assert math.isfinite(fit.log_likelihood)
+        assert fit.variance > 0

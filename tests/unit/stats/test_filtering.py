@@ -5,7 +5,7 @@ import pytest
 
 from seakeep.stats import filtering
 from seakeep.stats.filtering import arma_states, filter_windows, garch_variances, scaled_densities
-from seakeep.stats.hmm import filter_probs, fit_hmm
+from seakeep.stats.hmm import HmmFit, filter_probs, fit_hmm
 from seakeep.stats.volatility import Garch, filter_garch
 
 
@@ -34,6 +34,55 @@ def test_the_last_day_of_rain_or_sun_is_as_likely_as_published(reference):
     assert filter_windows(density, *chain, np.array([2]), 1, 3)[0] == pytest.approx(
         case["expected"]["posteriors"][-1], abs=1e-6
     )
+
+
+def smoothed(filtered, transition):
+    """Kim's recursion (1994): what later rows make of filtered probabilities (n, k). A trader has no later rows."""
+    found = filtered.copy()
+    for t in range(len(found) - 2, -1, -1):
+        found[t] = filtered[t] * (transition @ (found[t + 1] / (filtered[t] @ transition)))
+    return found
+
+
+@pytest.mark.parametrize("name", ["hmm_umbrella_forward_backward", "hmm_rainy_sunny_viterbi"])
+def test_every_filtered_row_smooths_to_the_published_posterior_and_sums_to_its_likelihood(reference, name):
+    case = reference("regimes", name)
+    given, expected, rounded = case["inputs"], case["expected"], 1e-4 if "umbrella" in name else 1e-6
+    density = np.array(given.get("emission_likelihood_per_step", ()))
+    if not len(density):
+        density = np.ascontiguousarray(np.array(given["emissionprob"])[:, given["observations"]].T)
+    transition, start = np.array(given["transmat"]), np.array(given["startprob"])
+    found = np.array(
+        [filter_windows(density, transition, start, np.array([t]), 1, t + 1)[0] for t in range(len(density))]
+    )
+    assert smoothed(found, transition) == pytest.approx(np.array(expected["posteriors"]), abs=rounded)
+    before = np.vstack([start, found[:-1] @ transition])
+    likelihood = np.log((before * density).sum(axis=1)).sum()
+    assert likelihood == pytest.approx(expected["loglikelihood"], abs=rounded)
+
+
+def test_the_federal_funds_rate_has_statas_likelihood_and_smoothed_regimes(reference, series):
+    case = reference("regimes", "markov_switching_fedfunds_stata")
+    e, columns = case["expected"], series(case["inputs"]["series_file"])
+    rate, transition = columns["fedfunds"], np.array([[e["p11"], 1 - e["p11"]], [e["p21"], 1 - e["p21"]]])
+    means, spread = np.array([[e["mu1"]], [e["mu2"]]]), np.full((2, 1, 1), e["sigma"] ** 2)
+    fit = HmmFit(means, spread, transition, np.full(2, 0.5), np.full(2, 0.5), 0, 0, 0, True, len(rate), "full")
+    found = filter_probs(fit, rate, fit.stationary)
+    assert smoothed(found, transition)[:, 0] == pytest.approx(columns["smoothed_p_regime1"], abs=1e-5)
+    before = np.vstack([fit.stationary, found[:-1] @ transition])
+    density = np.exp(-0.5 * ((rate[:, None] - means.T) / e["sigma"]) ** 2) / (e["sigma"] * np.sqrt(2 * np.pi))
+    assert np.log((before * density).sum(axis=1)).sum() == pytest.approx(e["loglikelihood"], abs=1e-3)
+
+
+def test_a_chain_that_leaves_states_for_good_still_begins_with_some_odds_for_them():
+    spread = np.ones((3, 1, 1))
+    transition = np.array([[0.92, 0.073, 0.007], [0.048, 0.952, 1e-18], [2.6e-29, 2e-24, 1.0]])
+    transition /= transition.sum(axis=1, keepdims=True)
+    fit = HmmFit(np.zeros((3, 1)), spread, transition, np.ones(3) / 3, np.ones(3) / 3, 0, 0, 0, True, 9, "diag")
+    assert (fit.stationary >= 0).all()
+    assert fit.stationary[2] == pytest.approx(1.0)
+    assert fit.odds.sum() == pytest.approx(1.0)
+    assert fit.odds.min() > 0.009
 
 
 def test_the_two_states_of_hmmlearn_are_found(reference, series):

@@ -76,7 +76,7 @@ def test_good_words_that_the_price_has_not_followed_say_buy() -> None:
     after_rise = said("price_sentiment_divergence", scene(drifting(1), sentiment=happy))
     assert after_fall.score == pytest.approx(0.9)
     assert after_rise.score == pytest.approx(-0.1)
-    assert silence("price_sentiment_divergence", scene(drifting(1))) == "no sentiment"
+    assert silence("price_sentiment_divergence", scene(drifting(1))) == "no sentiment: no news so far"
 
 
 def test_an_asset_that_fell_behind_the_others_is_expected_to_catch_up() -> None:
@@ -171,7 +171,7 @@ def test_an_alpha_is_as_old_as_what_it_rests_on() -> None:
     assert isinstance(then, Signal)
     assert then.score == pytest.approx(now.score / 2)
     late = scene(table, sentiment=Sentiment("A/U", NOW - DAY_MS, 0.8, 20.0, 0.9))
-    assert from_alpha("x", alpha, late) == Silence("what it rests on is too old")
+    assert from_alpha("x", alpha, late) == Silence("no sentiment: no news in the last 24 h")
 
 
 @pytest.mark.parametrize("params", [{"window": 0}, {"full": float("nan")}, {"half_life_ms": -1}, {"window": 10**9}])

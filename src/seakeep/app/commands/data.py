@@ -12,6 +12,7 @@ from seakeep.core.errors import ConfigError, DataError, SeakeepError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from seakeep.data.inventory import Held
     from seakeep.data.quality import QualityReport
     from seakeep.data.store import Entry, ParquetStore
 
@@ -116,29 +117,48 @@ def download_data(
 def check_data(
     symbols: Symbols = None, interval: Interval = None, userdir: UserDir = _HOME, as_json: JsonFlag = False
 ) -> None:
-    """Look for gaps, repeats, impossible prices, outliers and stale ends in stored bars, and grade them A to F."""
+    """Look for gaps, repeats, impossible prices, outliers and stale ends in stored bars, and grade them A to F.
+
+    Of news, observations and order books it says how long there were none, and what is dated after now.
+    """
     import time
 
     from seakeep.data.quality import check
 
     store = _store(userdir)
     entries = _chosen(store, symbols, interval)
+    beside = _beside(store, symbols)
     reports = []
     with progress("checking", len(entries)) as advance:
         for entry in entries:
             reports.append(check(store.read(entry.symbol, entry.interval), now=int(time.time() * 1000)))
             advance(1)
-    emit({"reports": reports}, lambda console: _graded(console, reports), as_json=as_json)
+
+    def render(console: "Console") -> None:
+        _graded(console, reports)
+        for held in beside:
+            console.print(_gaps(held), soft_wrap=True)
+
+    emit({"reports": reports, "beside": beside}, render, as_json=as_json)
 
 
 def list_data(
     symbols: Symbols = None, interval: Interval = None, userdir: UserDir = _HOME, as_json: JsonFlag = False
 ) -> None:
     """List what the store holds."""
-    entries = _chosen(_store(userdir), symbols, interval)
+    store = _store(userdir)
+    entries, beside = _chosen(store, symbols, interval), _beside(store, symbols)
     titles = ("symbol", "interval", "bars", "first", "last", "hash")
     rows = [(e.symbol, e.interval, f"{e.rows:,}", _minute(e.first), _minute(e.last), e.hash[:12]) for e in entries]
-    emit({"data": entries}, lambda console: _table(console, titles, rows), as_json=as_json)
+    others = [(h.name, h.symbol, f"{h.count:,}", _minute(h.first), _minute(h.last)) for h in beside]
+
+    def render(console: "Console") -> None:
+        _table(console, titles, rows)
+        if others:
+            console.print()
+            _table(console, ("beside the bars", "of", "items", "first known", "last known"), others)
+
+    emit({"data": entries, "beside": beside}, render, as_json=as_json)
 
 
 def _store(userdir: Path) -> "ParquetStore":
@@ -165,6 +185,24 @@ def _chosen(store: "ParquetStore", symbols: str | None, interval: str | None) ->
         remedy = "fill it with import-data, download-data or generate-data"
         raise DataError(f"{store.root} holds no {interval or ''} bars".replace("  ", " "), remedy=remedy)
     return chosen
+
+
+def _beside(store: "ParquetStore", symbols: str | None) -> "tuple[Held, ...]":
+    """What is held beside the bars: of these symbols, and of the whole market."""
+    import time
+
+    from seakeep.data.inventory import inventory
+
+    held = inventory(store.root, int(time.time() * 1000))
+    wanted = {"", "market", *_split(symbols)} if symbols else {h.symbol for h in held}
+    return tuple(h for h in held if h.symbol in wanted)
+
+
+def _gaps(held: "Held") -> str:
+    what = f"{held.name} {held.symbol}".rstrip()
+    said = f"   {what}  {held.count:,}, {_minute(held.first)} to {_minute(held.last)}"
+    said += f"; none for {held.longest_gap_ms / 3_600_000:,.1f} h at the longest" if held.count > 1 else ""
+    return f"{said}; [yellow]{held.later:,} dated after now[/]" if held.later else said
 
 
 def _table(console: "Console", titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

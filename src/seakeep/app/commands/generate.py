@@ -47,10 +47,11 @@ def register(app: typer.Typer) -> None:
 
 
 def save(market: "SyntheticMarket", params: "SyntheticParams", store: "ParquetStore") -> None:
-    """Write bars and instruments to the store, its funding rates beside them, truth and news to `synthetic/`.
+    """Write bars, instruments, funding rates and news to the store, and the truth about them to `synthetic/`.
 
     Raises: DataError, before anything is written, if the store holds other bars of one of the symbols.
     """
+    from seakeep.data.news import write_news
     from seakeep.data.observations import write_observations
 
     for frame in market.frames.values():
@@ -58,6 +59,7 @@ def save(market: "SyntheticMarket", params: "SyntheticParams", store: "ParquetSt
     _lines(store.root / _FOLDER / "truth.jsonl", _truth(market, params))
     _lines(store.root / _FOLDER / "news.jsonl", _news(market))
     write_observations(store.root, market.observations)
+    write_news(store.root, market.news)
     with progress("writing bars", len(market.frames)) as advance:
         for symbol, frame in market.frames.items():
             store.set_instrument(market.instruments[symbol])

@@ -54,7 +54,7 @@ def list_strategies(
     as_json: JsonFlag = False,
 ) -> None:
     """Strategies, yours included, and their parameters."""
-    from seakeep.app.bootstrap import load_user_strategies
+    from seakeep.app.strategyfiles import load_user_strategies
     from seakeep.strategy import STRATEGIES
 
     load_user_strategies(userdir)

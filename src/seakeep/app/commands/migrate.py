@@ -10,7 +10,7 @@ from seakeep.app.console import JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seakeep.app.migration import Adopted
+    from seakeep.app.strategyfiles import Adopted
 
 __all__ = ["register"]
 
@@ -30,9 +30,9 @@ def migrate(
     """Take over a strategy written for freqtrade or backtesting.py; it runs as it is, by its own name."""
     from dataclasses import asdict
 
-    from seakeep.app import migration
+    from seakeep.app import strategyfiles
 
-    place, found = migration.migrate(file, userdir)
+    place, found = strategyfiles.migrate(file, userdir)
     data = {"file": str(place), "strategies": [asdict(one) for one in found]}
     emit(data, lambda console: _show(console, place, found), as_json=as_json)
 

@@ -58,7 +58,7 @@ def show(name: Name, userdir: UserDir = _HOME, as_json: JsonFlag = False) -> Non
 
     store = model_store(userdir)
     version = _named(userdir, name)
-    store.load(version)
+    store.verify(version)
     events, outcomes = store.events(version.id), store.outcomes(version.id)
     data = msgspec.to_builtins(version) | {
         "warnings": version.card.warnings,
@@ -100,7 +100,7 @@ def promote(
 
     store = model_store(userdir)
     version = _named(userdir, name)
-    store.load(version)
+    store.verify(version)
     _changed(store.promote(version.id, reason, time.time_ns() // 1_000_000), as_json=as_json)
 
 
@@ -135,7 +135,7 @@ def _changed(version: "Version", *, as_json: bool) -> None:
 
 def _row(version: "Version") -> dict[str, Any]:
     card = version.card
-    looks = f"{card.horizon} x {card.interval}"
+    looks = f"{card.horizon} x {card.interval}" if card.horizon else f"now, {card.interval}"
     return {"version": version.id, "stage": version.stage, "ahead": looks} | _figures(card.seen_until, card.metrics)
 
 

@@ -53,6 +53,9 @@ Rule = Annotated[
 ]
 Within = Annotated[float, typer.Option("--within", min=0.0, max=1.0, help="Neighbours: values within this share.")]
 Folds = Annotated[int, typer.Option("--folds", min=3, max=100, help="Tests the history is cut into.")]
+Prune = Annotated[
+    bool | None, typer.Option("--prune/--no-prune", help="Give up early what falls behind; else only the driver does.")
+]
 StudyName = Annotated[str, typer.Option("--study", help="Name to store it under; else made from the question.")]
 Memory = Annotated[int, typer.Option("--memory", min=64, max=1 << 20, help="MiB that may be held.")]
 
@@ -75,6 +78,7 @@ def optimize(
     choose: Rule = RuleName.WORST,
     within: Within = 0.2,
     turnover: Annotated[bool, typer.Option("--turnover", help="Turnover is a third side of the front.")] = False,
+    prune: Prune = None,
     folds: Folds = 8,
     study: StudyName = "",
     memory: Memory = 1024,
@@ -101,6 +105,7 @@ def optimize(
         study=study,
         memory_mb=memory,
         turnover=turnover,
+        prune=prune,
     )
     found = _searched(settings, userdir, asked)
     told = _outcome(found)

@@ -95,15 +95,20 @@ def trials(
 def controls(
     quick: Annotated[bool, typer.Option("--quick", help="Few of each: seconds instead of minutes.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything random.")] = 1,
+    write: Annotated[Path | None, typer.Option("--write", help="Write the record as a page, Markdown.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Judge the court: how often it falls for noise, finds a planted edge, and finds a planted leak."""
     from seakeep.backtest import researchterminal as view
     from seakeep.backtest.controls import QUICK, ControlParams, run_controls, steps
+    from seakeep.backtest.controlspage import markdown
 
     params = (QUICK if quick else ControlParams()).model_copy(update={"seed": seed})
     with progress("controls", steps(params)) as advance:
         found = run_controls(params, advance)
+    if write is not None:
+        again = f"seakeep controls{' --quick' if quick else ''} --seed {seed} --write {write.name}"
+        write.write_text(markdown(found, params, again), encoding="utf-8")
     emit(view.controls_data(found), lambda out: out.print(*view.controls_view(found), sep="\n"), as_json=as_json)
     if not found.holds:
         note("error: the court does not do what it says; see the rates that fail")

@@ -240,7 +240,7 @@ def _recorded(
     from seakeep.app.commands.ledger import chosen_run, open_ledger
 
     with open_ledger(userdir, database_url) as ledger:
-        return from_run(ledger, chosen_run(ledger, "" if run == "latest" else str(run)).run_id)
+        return from_run(ledger, chosen_run(ledger, "" if run == "latest" else str(run)).run_id, userdir)
 
 
 def _table(*columns: str, right: str = "") -> "Table":

@@ -57,7 +57,7 @@ def serve(
 
     given = {"host": host, "port": port, "risks_port": risks_port, "workers": workers}
     settings = load(config_path(userdir, config), os.environ, {}).settings
-    web = web_of(settings, {name: value for name, value in given.items() if value is not None})
+    web = web_of(settings.web, {name: value for name, value in given.items() if value is not None})
     with logged(userdir, "serve", verbose=verbose) as log:
         Identity(web, userdir, os.environ)
         with listen(web, "api") as api, listen(web, "risks") as risks:

@@ -66,7 +66,13 @@ def threshold(
     done = study(opinions, sets, horizon, userdir)
     rows = [asdict(figures(run)) for run in done.runs]
     emit(
-        {"source": opinions.source, "runs": rows, "accuracy": done.certainty.both, "report": str(done.page)},
+        {
+            "source": opinions.source,
+            "runs": rows,
+            "new_trials": done.counted,
+            "accuracy": done.certainty.both,
+            "report": str(done.page),
+        },
         lambda console: _show(console, opinions, done),
         as_json=as_json,
     )
@@ -100,4 +106,5 @@ def _show(console: "Console", opinions: "Opinions", done: "Study") -> None:
     told = done.certainty.both[0]
     between = f"{percent(told.low, 1)} to {percent(told.high, 1)}"
     console.print(f"opinions right {percent(told.accuracy, 1)} of {told.n:,} (95 % interval {between})")
+    console.print(f"{done.counted} of {len(done.runs)} runs are new to the trial ledger (seakeep trials)")
     console.print(f"[bold]report[/]  {done.page}", soft_wrap=True)

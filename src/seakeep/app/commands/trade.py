@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from structlog.typing import FilteringBoundLogger
 
+    from seakeep.app.hearing import Hearing
     from seakeep.app.settings import Settings
     from seakeep.backtest.integrity import Integrity
     from seakeep.backtest.result import Result
@@ -53,8 +54,8 @@ def demo(
     from seakeep.app.telemetry import logged
 
     with logged(userdir, "demo", verbose=verbose) as log:
-        result, page = run_demo(userdir, days, seed)
-        _show(log, result, page, as_json=as_json)
+        result, page, hearing = run_demo(userdir, days, seed)
+        _show(log, result, page, hearing=hearing, as_json=as_json)
     if not as_json and _has_screen():
         typer.launch(page.resolve().as_uri())
 
@@ -73,6 +74,7 @@ def backtest(
     """Run a strategy over stored bars and write its report."""
     from seakeep.app.beliefs import pinned
     from seakeep.app.bootstrap import prepare
+    from seakeep.app.hearing import hearing_of, hearing_section
     from seakeep.app.integrity import glance, lay, write
     from seakeep.app.runs import counted, run_id, run_session, write_report
     from seakeep.app.telemetry import logged
@@ -85,8 +87,9 @@ def backtest(
         with progress("backtest", None) as advance:
             result = counted(run_session(session, lambda _: advance(1)), settings, userdir, "backtest")
         court = None if no_integrity else glance(lay(session, userdir, result))
-        page = write(result, court, userdir) if court else write_report(result, userdir)
-        _show(log, result, page, court, as_json=as_json)
+        hearing = hearing_of(settings, userdir, result)
+        page = write(result, court, userdir) if court else write_report(result, userdir, hearing_section(hearing))
+        _show(log, result, page, court, hearing, as_json=as_json)
 
 
 def trade(
@@ -103,6 +106,7 @@ def trade(
 ) -> None:
     """Trade on paper over stored bars, every step in the ledger; asked again, it goes on where it stopped."""
     from seakeep.app import runs
+    from seakeep.app.hearing import hearing_of, hearing_section
     from seakeep.app.telemetry import logged
     from seakeep.core.errors import ConfigError
 
@@ -113,7 +117,9 @@ def trade(
         settings = _settings(userdir, config, symbols, interval, strategy, timerange)
         with progress("trade", None) as advance:
             result = runs.dry_run(settings, userdir, speed, lambda _: advance(1))
-        _show(log, result, runs.write_report(result, userdir), as_json=as_json)
+        hearing = hearing_of(settings, userdir, result)
+        page = runs.write_report(result, userdir, hearing_section(hearing))
+        _show(log, result, page, hearing=hearing, as_json=as_json)
 
 
 def report(
@@ -181,19 +187,29 @@ def _settings(
 
 
 def _show(
-    log: "FilteringBoundLogger", result: "Result", page: Path, court: "Integrity | None" = None, *, as_json: bool
+    log: "FilteringBoundLogger",
+    result: "Result",
+    page: Path,
+    court: "Integrity | None" = None,
+    hearing: "Hearing | None" = None,
+    *,
+    as_json: bool,
 ) -> None:
     from msgspec import to_builtins
 
     from seakeep.backtest.saving import summary
 
     data = summary(result) | {"report": str(page)} | ({"integrity": to_builtins(court)} if court else {})
+    data |= {"heard": to_builtins(hearing)} if hearing else {}
     log.info("result", **{key: data[key] for key in ("run_id", "final_equity", "fills", "digest", "report")})
 
     def render(console: "Console") -> None:
+        from seakeep.app.hearing import hearing_line
         from seakeep.backtest.terminal import tables
 
         console.print(*tables(result, court), sep="\n")
+        if hearing:
+            console.print(f"[bold]heard[/]   {hearing_line(hearing)}", soft_wrap=True)
         console.print(f"[bold]report[/]  {page}", soft_wrap=True)
 
     emit(data, render, as_json=as_json)

@@ -36,18 +36,17 @@ async def read_body(receive: Receive, declared: bytes | None, most: int, seconds
 async def _gathered(receive: Receive, message: Message, most: int) -> bytes:
     parts, length = [], 0
     while True:
-        part = message.get("body", b"")
-        length += len(part)
-        parts.append(_checked(message, part, most - length + len(part)))
+        parts.append(_checked(message, message.get("body", b""), most, length))
+        length += len(parts[-1])
         if not message.get("more_body", False):
             return b"".join(parts)
         message = await receive()
 
 
-def _checked(message: Message, part: bytes, most: int) -> bytes:
+def _checked(message: Message, part: bytes, most: int, before: int = 0) -> bytes:
     if message["type"] == "http.disconnect":
         raise ConnectionError("the caller hung up")
-    if len(part) > most:
+    if before + len(part) > most:
         raise _too_large(most)
     return part
 

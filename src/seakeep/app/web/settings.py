@@ -3,15 +3,11 @@
 from collections.abc import Mapping
 from ipaddress import ip_address
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError
 
 from seakeep.core.config import Section
 from seakeep.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from seakeep.app.sections import Settings
 
 __all__ = ["WebSettings", "is_loopback", "web_of"]
 
@@ -55,13 +51,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def web_of(settings: "Settings", given: Mapping[str, object] = MappingProxyType({})) -> WebSettings:
+def web_of(section: WebSettings, given: Mapping[str, object] = MappingProxyType({})) -> WebSettings:
     """The section [web] of the settings, with what was given on the command line instead.
 
     Raises: ConfigError naming the key and what is allowed.
     """
     try:
-        return WebSettings.model_validate(settings.web.model_dump() | dict(given))
+        return WebSettings.model_validate(section.model_dump() | dict(given))
     except ValidationError as error:
         said = error.errors()[0]
         key = ".".join(str(part) for part in said["loc"])

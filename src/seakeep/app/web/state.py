@@ -7,7 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import HTTPBearer
 from pydantic import Field
 
 from seakeep.app.account import Account, Accounts
@@ -92,18 +93,25 @@ Here = Annotated[State, Depends(state_of)]
 RunId = Annotated[str | None, Field(max_length=100, description="a run of the ledger; the newest if left out")]
 
 
-def _allowed(needed: Scope) -> Callable[[Request], Caller]:
+_BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="a pass of a login, or a bot's token")
+
+
+def _allowed(needed: Scope) -> Callable[..., Caller]:
     def caller(request: Request) -> Caller:
         found: Caller | None = request.scope.get("caller")
         if found is None:
             remedy = "log in at /api/v1/login, or send a bot's token: Authorization: Bearer TOKEN"
             raise Problem(401, Fault("Authorization", "this server does not know you", "unknown", remedy))
         if not found.scope.covers(needed):
-            what = Fault("Authorization", f"this needs the scope {needed}, you have {found.scope}", "scope")
+            remedy = "log in for that scope at /api/v1/login, or send a token of: seakeep token add --scope"
+            what = Fault("Authorization", f"this needs the scope {needed}, you have {found.scope}", "scope", remedy)
             raise Problem(403, what)
         return found
 
-    return caller
+    def known(request: Request, bearer: Annotated[object, Security(_BEARER)]) -> Caller:
+        return caller(request)
+
+    return caller if needed is Scope.READ else known
 
 
 Reader = Annotated[Caller, Depends(_allowed(Scope.READ))]

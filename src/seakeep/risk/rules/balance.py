@@ -210,9 +210,10 @@ def _flip(request: Request, judge: Judge, findings: Findings) -> tuple[Change, .
     """Smaller orders, or a stop that can be, if that alone would be approved; empty if it would not."""
     for shrink in (1.0, 1 - 1e-5):
         changes = proposals(request, findings, shrink)
+        if not changes:
+            break
         again = changed(request, changes)
         found = measured(again)
-        verdict = _verdict(again, judge.book, judge.judge(rows(again, found)), found) if changes else None
-        if verdict is Outcome.APPROVED:
+        if _verdict(again, judge.book, judge.judge(rows(again, found)), found) is Outcome.APPROVED:
             return changes
     return ()

@@ -17,6 +17,7 @@ if its name begins with that id, so a rule of several defrules is headed once.
 
 import hashlib
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -77,7 +78,12 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def version(self) -> str:
         """Name and the first twelve hexadecimal digits of the SHA-256 of the text."""
-        return f"{self.name}@{hashlib.sha256(self.text.encode()).hexdigest()[:12]}"
+        return f"{self.name}@{_digest(self.text)}"
+
+
+@lru_cache(64)
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def read_book(text: str, file: str) -> Book:

@@ -9,6 +9,7 @@ import math
 import re
 import weakref
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import clips
@@ -18,7 +19,7 @@ from clips.routers import Router
 from seakeep.core.errors import RuleBookError
 from seakeep.risk.rules.book import Book
 from seakeep.risk.rules.findings import Fault, Finding, Findings, Firing, Match, Trace
-from seakeep.risk.rules.vocabulary import FINDING, Kind, Rows, Value
+from seakeep.risk.rules.vocabulary import FINDING, Kind, Rows, Slot, Template, Value
 
 __all__ = ["MOST_FIRINGS", "Environment", "WarmBook"]
 
@@ -29,6 +30,7 @@ SAME_RULE = 200
 _NULL: Any = ffi.NULL
 _FLOAT, _INTEGER, _LEXEMES = 0, 1, (2, 3)
 _FINDING_SLOTS = tuple(slot.name.encode() for slot in FINDING.slots)
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
 _BLAMED = re.compile(r"(?:defrule '|in rule )([^'\s]+)")
 
 
@@ -62,16 +64,16 @@ class Environment:
         self._owner.add_router(self._capture)
         self._env = self._owner._env  # noqa: SLF001
         self._value = ffi.new("CLIPSValue *")
-        self._builders: dict[str, tuple[Any, tuple[tuple[bytes, Any], ...]]] = {}
+        self._builders: dict[str, tuple[Any, tuple[tuple[int, bytes, Any], ...]]] = {}
         for template in book.vocabulary.templates.values():
             self._build(template.source(), 0)
         for construct in book.constructs:
             if construct.kind != "defrule" or construct.name not in without:
                 self._build(construct.source, construct.line)
-        makers = {Kind.NUMBER: lib.CreateFloat, Kind.INDEX: lib.CreateInteger, Kind.TEXT: _text, Kind.WORD: _word}
+        said = frozenset(_WORD.findall(" ".join(construct.source for construct in book.constructs)))
         for template in book.vocabulary.templates.values():
-            slots = tuple((slot.name.encode(), makers[slot.kind]) for slot in template.slots)
-            self._builders[template.name] = lib.CreateFactBuilder(self._env, template.name.encode()), slots
+            heard = tuple(_setter(at, slot) for at, slot in enumerate(template.slots) if _heard(slot, template, said))
+            self._builders[template.name] = lib.CreateFactBuilder(self._env, template.name.encode()), heard
         weakref.finalize(self, _dispose, [builder for builder, _ in self._builders.values()])
         self._finding = lib.FindDeftemplate(self._env, b"finding")
 
@@ -103,7 +105,8 @@ class Environment:
         env, value, put = self._env, self._value, lib.FBPutSlot
         for template, values in rows:
             builder, slots = self._builders[template]
-            for (name, make), content in zip(slots, values, strict=True):
+            for at, name, make in slots:
+                content = values[at]
                 if content is not None:
                     value.value = make(env, content)
                     put(builder, name, value)
@@ -206,6 +209,16 @@ def _dispose(builders: list[Any]) -> None:
         lib.FBDispose(builder)
 
 
+def _heard(slot: Slot, template: Template, said: frozenset[str]) -> bool:
+    """Whether a book can tell what the slot holds: it names it, or facts are told apart by it."""
+    return slot.name in said or slot.kind is Kind.INDEX or not template.numbered
+
+
+def _setter(at: int, slot: Slot) -> tuple[int, bytes, Any]:
+    makers = {Kind.NUMBER: lib.CreateFloat, Kind.INDEX: lib.CreateInteger, Kind.TEXT: _text, Kind.WORD: _word}
+    return at, slot.name.encode(), makers[slot.kind]
+
+
 def _text(env: Any, value: str) -> Any:
     return lib.CreateString(env, _bytes(value))
 
@@ -214,6 +227,7 @@ def _word(env: Any, value: str) -> Any:
     return lib.CreateSymbol(env, _bytes(value))
 
 
+@lru_cache(1024)
 def _bytes(value: str) -> bytes:
     """What C can hold: a zero byte would end the text, and half of a pair of surrogates is no character."""
     return value.replace("\0", "\\0").encode("utf-8", "backslashreplace")

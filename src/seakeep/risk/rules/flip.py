@@ -90,11 +90,11 @@ def _stop(position: Position, person: Person, quantity: float) -> float | None:
 
 
 def changed(request: Request, changes: tuple[Change, ...]) -> Request:
-    """The request with those fields changed, as if it had just been read."""
+    """The request with those fields changed; what follows from them is to be measured again."""
     fields = {"ot_pos_contractsize": "quantity", "ot_pos_stop": "stop"}
-    fresh = []
-    for position in request.positions:
-        mine = {fields[c.field]: c.value for c in changes if c.n == position.n}
+    fresh = list(request.positions)
+    for n in {change.n for change in changes}:
+        mine = {fields[c.field]: c.value for c in changes if c.n == n}
         resized = {"weight": None} if "quantity" in mine else {}
-        fresh.append(msgspec.structs.replace(position, **dict.fromkeys(_DERIVED), **resized, **mine))
+        fresh[n] = msgspec.structs.replace(fresh[n], **dict.fromkeys(_DERIVED), **resized, **mine)
     return msgspec.structs.replace(request, positions=fresh)

@@ -14,7 +14,7 @@ from seakeep.risk.rules.book import Book
 from seakeep.risk.rules.findings import Fault, Finding, Judge
 from seakeep.risk.rules.vocabulary import PORTFOLIO, Row, Rows, Value
 
-__all__ = ["PortfolioRules", "case_rows", "decision_rows"]
+__all__ = ["PortfolioRules", "candidate_rows", "case_rows", "decision_rows"]
 
 LEAST_DAYS = 30
 """Days both symbols must have a return on before a correlation becomes a fact."""
@@ -88,6 +88,17 @@ def case_rows(case: Case) -> Rows:
             facts.append(_fact("sentiment", n, mood.symbol, mood.score, mood.volume, mood.confidence))
         facts.extend(_fact("model", n, m.expert, m.share) for m in case.models if m.symbol == candidate.symbol)
     return facts + _pairs(case)
+
+
+def candidate_rows(case: Case, n: int) -> Rows:
+    """The facts of a case that bear on one candidate alone, as if nothing else were asked: it becomes number 0."""
+    facts: Rows = []
+    for template, values in case_rows(case):
+        if PORTFOLIO.templates[template].slots[0].name != "n":
+            facts.append((template, values))
+        elif values[0] == n:
+            facts.append((template, (0, *values[1:])))
+    return facts
 
 
 def _fact(template: str, *values: Any) -> tuple[str, tuple[Value, ...]]:

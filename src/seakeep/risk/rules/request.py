@@ -15,6 +15,7 @@ __all__ = ["MOST_POSITIONS", "Indicator", "Person", "Position", "Request", "Unju
 
 MOST_POSITIONS = 500
 _NULLS = frozenset({"", "null", "none", "nil", "nan", "undefined"})
+_LONGEST_NULL = max(map(len, _NULLS))
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "y", "t"}), frozenset({"false", "0", "no", "n", "f"})
 
 
@@ -224,9 +225,9 @@ def _fill(
             if key not in _KNOWN_UNUSED and (where or key not in _ENVELOPE):
                 request.extras.append(_extra(n, "position" if n >= 0 else "person", key, value))
             continue
-        slot, kind = known
         if value is None:
             continue
+        slot, kind = known
         read = _plain(value, kind) or _read(value, kind, key, where)
         if read is _BROKEN:
             deal = table.get("ot_pos_dealid")
@@ -240,9 +241,19 @@ def _plain(value: object, kind: str) -> float | str | None:
     """The usual spellings, quickly; None for anything that needs a closer look."""
     if type(value) is float or type(value) is int:
         return float(value) if kind in ("size", "number") and 0 <= value < 1e308 else None
-    return value if kind == "text" and type(value) is str and value.lower() not in _NULLS else None
+    if kind != "text":
+        return _USUAL.get((kind, value)) if type(value) is str or type(value) is bool else None
+    return value if type(value) is str and (len(value) > _LONGEST_NULL or value.lower() not in _NULLS) else None
 
 
+_USUAL: dict[tuple[str, str | bool], str] = {
+    ("flag", True): "TRUE",
+    ("flag", False): "FALSE",
+    ("flag", "true"): "TRUE",
+    ("flag", "false"): "FALSE",
+    ("side", "BUY"): "BUY",
+    ("side", "SELL"): "SELL",
+}
 _BROKEN = object()
 
 

@@ -44,10 +44,11 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 class Template(msgspec.Struct, frozen=True):
-    """A kind of fact."""
+    """A kind of fact; `numbered` where no two facts of a kind share their whole numbers, whatever else they hold."""
 
     name: str
     slots: tuple[Slot, ...]
+    numbered: bool = False
 
     def source(self) -> str:
         """The deftemplate that declares it."""
@@ -69,7 +70,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
 
 
 def _template(line: str) -> Template:
-    """A template from "name: slot slot/index slot/text slot=WORD|WORD"; a slot without a mark is a number."""
+    """A template from "name#: slot slot/index slot/text slot=WORD|WORD"; # is numbered, a bare slot a number."""
     name, _, body = line.partition(":")
     slots = []
     for token in body.split():
@@ -77,7 +78,7 @@ def _template(line: str) -> Template:
         slot, _, mark = slot.partition("/")
         kind = Kind.WORD if equals or mark == "word" else Kind(mark or "number")
         slots.append(Slot(slot, kind, tuple(words.split("|")) if words else ()))
-    return Template(name.strip(), tuple(slots))
+    return Template(name.removesuffix("#"), tuple(slots), name.endswith("#"))
 
 
 FINDING = _template("finding: rule/word n/index other/index value limit amount")
@@ -91,8 +92,8 @@ def _vocabulary(name: str, *lines: str) -> Vocabulary:
 
 BALANCE = _vocabulary(
     "balance",
-    "person: balance timeframe/word known-timeframe=TRUE|FALSE diversification reward risk",
-    "position: n/index deal/text instrument/text name/text currency/text kind/text side=BUY|SELL "
+    "person#: balance timeframe/word known-timeframe=TRUE|FALSE diversification reward risk",
+    "position#: n/index deal/text instrument/text name/text currency/text kind/text side=BUY|SELL "
     "check=TRUE|FALSE asked=TRUE|FALSE opening limit stop bid offer quantity lots exchange margin "
     "weight loss loss-share gain gain-ratio stop-risk reward-risk bandwidth "
     "stop-side=right|wrong limit-side=right|wrong",
@@ -104,10 +105,10 @@ BALANCE = _vocabulary(
 
 PORTFOLIO = _vocabulary(
     "portfolio",
-    "account: equity drawdown daily-loss gross net var cvar volatility correlated p-ruin breaker/word limit-share",
-    "candidate: n/index symbol/text strategy/text regime/word side=BUY|SELL adds=TRUE|FALSE flips=TRUE|FALSE "
+    "account#: equity drawdown daily-loss gross net var cvar volatility correlated p-ruin breaker/word limit-share",
+    "candidate#: n/index symbol/text strategy/text regime/word side=BUY|SELL adds=TRUE|FALSE flips=TRUE|FALSE "
     "margined=TRUE|FALSE target held added score confidence stop-distance take-distance reward-risk loss-at-stop pnl",
-    "market: n/index symbol/text age-bars volume-1h volume-24h traded-1h share-1h share-24h volatility atr spread",
+    "market#: n/index symbol/text age-bars volume-1h volume-24h traded-1h share-1h share-24h volatility atr spread",
     "position: symbol/text weight margined=TRUE|FALSE",
     "orders: symbol/text count",
     "pair: n/index symbol/text correlation weight same-side=TRUE|FALSE",

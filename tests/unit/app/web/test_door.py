@@ -104,7 +104,8 @@ def test_a_body_that_is_declared_too_large_is_refused_before_it_is_read(door: Ed
 
 
 def test_a_body_in_parts_is_counted_as_it_comes(door: Edge) -> None:
-    assert call(door, "POST", "/risks", (b" " * 600_000, b" " * 600_000, b"{}")).status == 413
+    reply = call(door, "POST", "/risks", (b" " * 600_000, b" " * 600_000, b"{}"))
+    assert (reply.status, reply.json["detail"][0]["message"]) == (413, "the body is over 1,000,000 bytes")
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "9" * 30])

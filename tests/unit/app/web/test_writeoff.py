@@ -55,3 +55,10 @@ def test_the_command_keeps_it_for_the_run_and_says_that_nobody_trades(site: Site
     assert done.exit_code == 3
     assert json.loads(done.stdout)["posted"]["control"]["changes"] == [["ETH/USDT", 0.0]]
     assert [control.action for control in waiting(site)] == ["write-off"]
+
+
+def test_the_command_says_that_a_market_that_still_speaks_is_left_alone(site: Site) -> None:
+    words = ["write-off", "ETH/USDT", "--reason", "delisted", "--userdir", str(site.home), "--json"]
+    said = json.loads(CliRunner().invoke(app, words).stdout)["without_effect"]
+    assert said.startswith("no effect: ETH/USDT still has a price, of 20")
+    assert said.endswith("only a market silent for 3 bars is written off")

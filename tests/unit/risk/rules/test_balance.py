@@ -365,6 +365,7 @@ def test_four_thousand_requests_cost_what_the_first_did():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_hundred_thousand_requests_are_flat_in_memory_and_time():
     import time
 

@@ -10,7 +10,7 @@ from seakeep.risk.rules.book import read_book
 from seakeep.risk.rules.environment import SAME_RULE, Environment, WarmBook
 from seakeep.risk.rules.measured import facts_of
 from seakeep.risk.rules.request import Indicator, Person, Position
-from seakeep.risk.rules.vocabulary import BALANCE
+from seakeep.risk.rules.vocabulary import BALANCE, Kind
 
 HEAD = ";@book x\n;@facts balance\n"
 SPEAKS = "(defrule speaks (declare (salience -9)) (position (n ?n) (weight ?w&~nil)) => (assert (finding (rule speaks) (n ?n) (value ?w))))"  # noqa: E501
@@ -33,6 +33,18 @@ def spoken(found):
 def test_records_have_the_slots_of_their_facts_in_order(record, template):
     names = tuple(slot.name.replace("-", "_") for slot in BALANCE.templates[template].slots)
     assert record.__struct_fields__ == names
+
+
+@pytest.mark.parametrize("template", [t for t in BALANCE.templates.values() if t.name != "finding"])
+def test_a_rule_hears_every_slot_that_it_names_and_facts_stay_apart_by_those_it_does_not(template):
+    values = {Kind.NUMBER: (1.5, "1.5"), Kind.INDEX: (7, "7"), Kind.TEXT: ("x y", '"x y"'), Kind.WORD: ("BUY", "BUY")}
+    full = tuple(values[slot.kind][0] for slot in template.slots)
+    for slot in template.slots:
+        rule = f"(defrule r ({template.name} ({slot.name} {values[slot.kind][1]})) => (assert (finding (rule r))))"
+        assert len(judged(rule, rows=[(template.name, full)]).findings) == 1, slot.name
+    some = f"(defrule r ({template.name}) => (assert (finding (rule r))))"
+    rows = [(template.name, (n, *full[1:])) for n in range(3)] if template.slots[0].name == "n" else []
+    assert len(judged(some, rows=rows, trace=True).trace.fired) == len(rows)
 
 
 def test_a_rule_that_divides_by_zero_is_a_fault_and_the_others_still_speak():

@@ -1,6 +1,7 @@
 """Logging in, the runs there are, and the audit."""
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -20,7 +21,10 @@ _TRIES = Rate(0.2, callers=1_000)
 
 @router.post("/login")
 def login(here: Here, request: Request, asked: LoginRequest, written: Who) -> Pass:
-    """Log in with the secret of the server; the pass expires soon and does no more than was asked."""
+    """Log in with the secret of the server; the pass expires soon and does no more than was asked.
+
+    The audit keeps no hash of this body: the secret is in it.
+    """
     door = here.identity.login
     if door is None:
         what = "nobody can log in here: SEAKEEP_WEB_SECRET is not set"
@@ -29,7 +33,7 @@ def login(here: Here, request: Request, asked: LoginRequest, written: Who) -> Pa
     if wait:
         raise Problem(429, Fault("", "too many logins", "rate", f"try in {wait:.0f} s"), retry_after=round(wait) + 1)
     token = door.enter(asked.name, asked.secret, asked.scope)
-    record(here, written, 401 if token is None else 200)
+    record(here, replace(written, digest=""), 401 if token is None else 200)
     if token is None:
         raise Problem(401, Fault("secret", "wrong secret", "secret"))
     return Pass(access_token=token, scope=asked.scope, expires_in=60 * door.minutes)
