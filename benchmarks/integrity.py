@@ -15,7 +15,7 @@ import numpy as np
 from seakeep.app.integrity import open_case
 from seakeep.app.places import bar_store
 from seakeep.app.settings import Settings, load
-from seakeep.backtest.integrity import COURT, judge
+from seakeep.backtest.integrity.court import COURT, judge
 from seakeep.core.market import BarFrame
 from seakeep.core.units import HOUR_MS
 

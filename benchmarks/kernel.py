@@ -176,7 +176,7 @@ def market(n: int, count: int = 1) -> tuple[Any, Any]:
     """History of `count` symbols and the terms of a run on them."""
     from decimal import Decimal
 
-    from seakeep.backtest.kernel import History, KernelParams
+    from seakeep.backtest.kernel.simulator import History, KernelParams
     from seakeep.brokers.sim import SimParams
     from seakeep.core.market import BarFrame, Instrument
     from seakeep.execution.costs import CostParams
@@ -220,7 +220,7 @@ def child(name: str, cache: str | None = None) -> dict[str, float]:
 
 def be_child(name: str) -> None:
     """One pass, or the whole sweep, from nothing; CPU and wall seconds since the start, and peak memory."""
-    from seakeep.backtest.sweep import Cross, sweep
+    from seakeep.backtest.kernel.sweep import Cross, sweep
 
     history, params = market(BARS)
     fast, slow = grid() if name == "sweep" else (np.array([FAST]), np.array([SLOW]))
@@ -246,8 +246,8 @@ def passes(ask: Ask | None) -> None:
     """One pass in turn with the peers; on one thread, because an idle one would be counted as it waits."""
     import numba
 
-    from seakeep.backtest.kernel import simulate
-    from seakeep.backtest.sweep import Cross, sweep
+    from seakeep.backtest.kernel.simulator import simulate
+    from seakeep.backtest.kernel.sweep import Cross, sweep
 
     numba.set_num_threads(1)
     for n in (BARS, LONG):
@@ -280,7 +280,7 @@ def sweeps(ask: Ask | None, quick: bool) -> None:
     """The sweep of 1,000 parameter sets, with one thread and two, beside that of the peer."""
     import numba
 
-    from seakeep.backtest.sweep import Cross, sweep
+    from seakeep.backtest.kernel.sweep import Cross, sweep
 
     (history, params), rule = market(BARS), Cross(*grid())
     walls, cpus = {}, {}
@@ -324,7 +324,7 @@ def symbols() -> None:
 
     import numba
 
-    from seakeep.backtest.sweep import sweep
+    from seakeep.backtest.kernel.sweep import sweep
 
     numba.set_num_threads(1)
     costs = {}

@@ -22,9 +22,9 @@ from seakeep.app.candidates import ranking
 from seakeep.app.searching import Searching
 from seakeep.app.settings import load
 from seakeep.app.studystore import open_study
-from seakeep.backtest.search import Point, Space, ask
+from seakeep.backtest.search.space import Point, Space, ask
+from seakeep.backtest.search.survey import survey
 from seakeep.backtest.sharpeline import judge
-from seakeep.backtest.survey import survey
 from seakeep.core.market import BarFrame
 from seakeep.core.units import HOUR_MS
 from seakeep.data.store import ParquetStore

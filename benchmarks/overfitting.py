@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from arch.bootstrap import SPA
 
-from seakeep.backtest.noise import NoiseParams, market
-from seakeep.backtest.rulesearch import draw_rules, search
+from seakeep.backtest.controls.noise import NoiseParams, market
+from seakeep.backtest.controls.rulesearch import draw_rules, search
 from seakeep.backtest.trials import TrialLedger, evaluation
 from seakeep.core.units import HOUR_MS
 from seakeep.stats.cscv import cscv

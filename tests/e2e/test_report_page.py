@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from seakeep.backtest.report import render
+from seakeep.backtest.pages.report import render
 from tests.unit.backtest.factory import make
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seakeep.backtest.riskpage import render
+from seakeep.backtest.pages.riskpage import render
 from tests.unit.backtest.riskfactory import findings
 
 from .test_report_page import FOREIGN, pytestmark, visit

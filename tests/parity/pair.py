@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from seakeep.backtest.driver import MemoryJournal, Records, check_books
-from seakeep.backtest.kernel import History, KernelParams, KernelRun, Opinions, simulate
+from seakeep.backtest.kernel.simulator import History, KernelParams, KernelRun, Opinions, simulate
 from seakeep.backtest.result import digest
 from seakeep.brokers.sim import SimBroker
 from seakeep.core.beliefs import FeatureFrame

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seakeep.backtest.driver import MemoryJournal, Records
-from seakeep.backtest.kernel import KINDS, History, KernelParams, KernelRun, simulate
+from seakeep.backtest.kernel.simulator import KINDS, History, KernelParams, KernelRun, simulate
 from seakeep.backtest.result import digest
 from seakeep.brokers.latency import LatencyParams
 from seakeep.brokers.sim import SimBroker, SimParams

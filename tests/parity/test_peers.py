@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seakeep.backtest.kernel import KINDS, KernelParams, KernelRun, simulate
+from seakeep.backtest.kernel.simulator import KINDS, KernelParams, KernelRun, simulate
 from seakeep.brokers.sim import SimParams
 from seakeep.core.market import BarFrame, Float64, Instrument
 from seakeep.core.units import quantise_up

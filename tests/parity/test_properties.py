@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seakeep.backtest.kernel import KernelParams
+from seakeep.backtest.kernel.simulator import KernelParams
 from seakeep.brokers.latency import LatencyParams
 from seakeep.brokers.sim import SimParams
 from seakeep.core.market import BarFrame, Observation

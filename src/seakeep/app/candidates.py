@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from seakeep.app.bootstrap import Session, prepare, sim_broker
 from seakeep.app.sections import Param, Settings
-from seakeep.backtest.asks import Opinions
-from seakeep.backtest.bulk import Course
 from seakeep.backtest.driver import MemoryJournal, assemble
-from seakeep.backtest.kernel import History, KernelParams, KernelRun, simulate
-from seakeep.backtest.search import Space
-from seakeep.backtest.terms import account_record
+from seakeep.backtest.kernel.asks import Opinions
+from seakeep.backtest.kernel.bulk import Course
+from seakeep.backtest.kernel.simulator import History, KernelParams, KernelRun, simulate
+from seakeep.backtest.kernel.terms import account_record
+from seakeep.backtest.search.space import Space
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError
 from seakeep.core.market import BarFrame, Float64, Int64

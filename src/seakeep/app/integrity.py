@@ -21,16 +21,16 @@ from seakeep.app.runs import counted, manifest, run_id
 from seakeep.app.sections import Settings, StrategySettings
 from seakeep.app.studies import inside
 from seakeep.app.variations import rerun
-from seakeep.backtest.band import Band, band
-from seakeep.backtest.candidates import Venue
-from seakeep.backtest.integrity import COURT, QUICK, Case, Integrity, judge, verdict
-from seakeep.backtest.judgement import Check
-from seakeep.backtest.lookahead import look_ahead
-from seakeep.backtest.report import render
+from seakeep.backtest.integrity.band import Band, band
+from seakeep.backtest.integrity.court import COURT, QUICK, Case, Integrity, judge, verdict
+from seakeep.backtest.integrity.judgement import Check
+from seakeep.backtest.integrity.lookahead import look_ahead
+from seakeep.backtest.integrity.survivorship import Listing
+from seakeep.backtest.integrity.variation import AS_IT_WAS
+from seakeep.backtest.kernel.candidates import Venue
+from seakeep.backtest.pages.report import render
 from seakeep.backtest.result import Result, digest
 from seakeep.backtest.saving import save
-from seakeep.backtest.survivorship import Listing
-from seakeep.backtest.variation import AS_IT_WAS
 from seakeep.core.errors import ConfigError, ModelError
 from seakeep.core.registry import build
 from seakeep.strategy import STRATEGIES

@@ -13,11 +13,11 @@ from seakeep.app.searching import Searching, Seen
 from seakeep.app.sections import Param, Settings
 from seakeep.app.studies import trial_ledger
 from seakeep.app.studystore import checked_name, open_study
-from seakeep.backtest.objectives import Objective
-from seakeep.backtest.plateau import Rule
-from seakeep.backtest.search import Method, Space
+from seakeep.backtest.search.objectives import Objective
+from seakeep.backtest.search.plateau import Rule
+from seakeep.backtest.search.space import Method, Space
+from seakeep.backtest.search.survey import Survey, survey
 from seakeep.backtest.sharpeline import SharpeLine, judge
-from seakeep.backtest.survey import Survey, survey
 from seakeep.backtest.trials import Scope, evaluation
 from seakeep.stats.returns import simple_returns
 

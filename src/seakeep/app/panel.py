@@ -9,7 +9,7 @@ from seakeep.app.bootstrap import Session, prepare
 from seakeep.app.explain import Journal, latest_reasons
 from seakeep.app.places import ledger_location
 from seakeep.app.sections import Settings
-from seakeep.backtest.panelsection import panel_section
+from seakeep.backtest.pages.panelsection import panel_section
 from seakeep.backtest.result import Result
 from seakeep.features.frame import build
 from seakeep.ledger.journal import Ledger

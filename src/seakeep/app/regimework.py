@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from seakeep.backtest.regimepage import RegimeView, render
+from seakeep.backtest.pages.regimepage import RegimeView, render
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory
 from seakeep.core.market import BarFrame

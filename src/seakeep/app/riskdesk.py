@@ -11,7 +11,7 @@ import numpy as np
 
 from seakeep.app.holdings import Holdings, parse_order
 from seakeep.app.places import configured_store
-from seakeep.backtest.riskfindings import Measured, Order
+from seakeep.backtest.pages.riskfindings import Measured, Order
 from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory
 from seakeep.core.market import BarFrame, Float64, Int64
 from seakeep.core.units import DAY_MS, interval_ms, iso, parse_timerange

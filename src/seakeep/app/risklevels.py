@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seakeep.app.headlines import News
 from seakeep.app.riskdesk import Desk
 from seakeep.app.riskwork import log_outcome
-from seakeep.backtest.riskfindings import Simulation
+from seakeep.backtest.pages.riskfindings import Simulation
 from seakeep.core.errors import ConfigError, NotEnoughHistory
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import DAY_MS, YEAR_MS, interval_ms, iso

@@ -8,7 +8,7 @@ import msgspec
 from seakeep.app import riskwork
 from seakeep.app.riskdesk import Desk
 from seakeep.app.risklevels import Asked, simulation
-from seakeep.backtest.riskfindings import Findings
+from seakeep.backtest.pages.riskfindings import Findings
 from seakeep.core.errors import SeakeepError
 from seakeep.montecarlo.scenarios import scenario
 from seakeep.risk.court import CourtSettings

@@ -8,7 +8,7 @@ import numpy as np
 
 from seakeep.app.riskdesk import Desk
 from seakeep.app.riskwork import survivable
-from seakeep.backtest.riskfindings import SizedPosition, SizingRule
+from seakeep.backtest.pages.riskfindings import SizedPosition, SizingRule
 from seakeep.core.errors import ConfigError, DataError, ModelError
 from seakeep.core.units import YEAR_MS, interval_ms
 from seakeep.risk.bounded import bounded_fraction

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from seakeep.app.riskdesk import Desk, stored_bars
-from seakeep.backtest.riskfindings import (
+from seakeep.backtest.pages.riskfindings import (
     Correlations,
     Lead,
     Level,

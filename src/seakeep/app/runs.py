@@ -20,7 +20,7 @@ from seakeep.app.places import ledger_location, results
 from seakeep.app.sections import Settings
 from seakeep.app.studies import count
 from seakeep.backtest.driver import Records, assemble, backtest, check_books
-from seakeep.backtest.report import render
+from seakeep.backtest.pages.report import render
 from seakeep.backtest.result import Result
 from seakeep.backtest.saving import save
 from seakeep.brokers.executor import Approvals, Charter, SealedBroker

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from seakeep.app.places import configured_store, results
 from seakeep.app.regimework import study
-from seakeep.backtest.regimechart import regime_chart
+from seakeep.backtest.pages.regimechart import regime_chart
+from seakeep.backtest.pages.scorepage import Sheet, render, says
 from seakeep.backtest.saving import publish
 from seakeep.backtest.scorecard import score, walk_forward
-from seakeep.backtest.scorepage import Sheet, render, says
 from seakeep.core.config import Section
 from seakeep.core.errors import ModelError, NotEnoughHistory
 from seakeep.core.market import BarFrame

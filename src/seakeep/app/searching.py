@@ -19,10 +19,10 @@ from seakeep.app.candidates import Account, Bench, Pruned, Watch, widest
 from seakeep.app.sections import Param, Settings
 from seakeep.app.studies import trial_ledger
 from seakeep.app.studystore import Candidate, StudyStore, written
-from seakeep.backtest.bulk import Runs, try_all
-from seakeep.backtest.objectives import Objective, Periods, cut, objective_of, returns_by_day
-from seakeep.backtest.plateau import Rule, surroundings
-from seakeep.backtest.search import Estimated, Method, Point, Space, ask, propose
+from seakeep.backtest.kernel.bulk import Runs, try_all
+from seakeep.backtest.search.objectives import Objective, Periods, cut, objective_of, returns_by_day
+from seakeep.backtest.search.plateau import Rule, surroundings
+from seakeep.backtest.search.space import Estimated, Method, Point, Space, ask, propose
 from seakeep.backtest.trials import Evaluation, evaluation, tallied
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import DAY_MS

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from seakeep.app.telemetry import mask
 from seakeep.app.web.settings import WebSettings
-from seakeep.backtest.integrity import IntegrityParams
+from seakeep.backtest.integrity.court import IntegrityParams
 from seakeep.brokers.latency import LatencyParams
 from seakeep.brokers.sim import SimParams
 from seakeep.core.config import Section

@@ -14,7 +14,7 @@ import numpy as np
 
 from seakeep.app.riskdesk import Desk
 from seakeep.app.risklevels import Asked, fit_level, run_level
-from seakeep.backtest.riskfindings import Findings, plain
+from seakeep.backtest.pages.riskfindings import Findings, plain
 from seakeep.core.errors import ConfigError
 from seakeep.core.market import Float64
 from seakeep.core.units import YEAR_MS, interval_ms, iso

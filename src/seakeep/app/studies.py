@@ -16,16 +16,16 @@ from seakeep.app.bootstrap import prepare, sim_broker
 from seakeep.app.places import bar_store
 from seakeep.app.sections import Settings
 from seakeep.backtest.driver import backtest
-from seakeep.backtest.family import Family
-from seakeep.backtest.folds import WalkForward
-from seakeep.backtest.nested import WalkForwardParams, studies
+from seakeep.backtest.integrity.family import Family
+from seakeep.backtest.integrity.nested import WalkForwardParams, studies
+from seakeep.backtest.integrity.tried import Tried, tried
+from seakeep.backtest.integrity.variation import Rerun, Variation
 from seakeep.backtest.notation import duration
 from seakeep.backtest.result import Result
+from seakeep.backtest.search.folds import WalkForward
+from seakeep.backtest.search.walkforward import Curve, Job, Param, Params, Study, walk_forward
 from seakeep.backtest.sharpeline import SharpeLine, judge
 from seakeep.backtest.trials import Evaluation, Scope, TrialLedger, evaluation
-from seakeep.backtest.tried import Tried, tried
-from seakeep.backtest.variation import Rerun, Variation
-from seakeep.backtest.walkforward import Curve, Job, Param, Params, Study, walk_forward
 from seakeep.core.errors import NotEnoughHistory
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import parse_timerange

@@ -15,7 +15,7 @@ from typing import IO
 import msgspec
 import numpy as np
 
-from seakeep.backtest.walkforward import Params
+from seakeep.backtest.search.walkforward import Params
 from seakeep.core.errors import ConfigError, DataError
 from seakeep.core.market import Float64
 

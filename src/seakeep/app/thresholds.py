@@ -13,9 +13,9 @@ import numpy as np
 from seakeep.app.places import results
 from seakeep.app.studies import earned, trial_ledger
 from seakeep.backtest.certainty import Certainty, by_certainty, first_touch
+from seakeep.backtest.pages.thresholdpage import figures, render
 from seakeep.backtest.saving import publish
 from seakeep.backtest.threshold import ThresholdParams, ThresholdRun, simulate
-from seakeep.backtest.thresholdpage import figures, render
 from seakeep.backtest.trials import Evaluation, evaluation
 from seakeep.core.errors import DataError, NotEnoughHistory, SchemaError
 from seakeep.core.market import BarFrame, Float64

@@ -9,9 +9,9 @@ import msgspec
 
 from seakeep.app.bootstrap import Session, prepare
 from seakeep.backtest.driver import backtest
+from seakeep.backtest.integrity.tardy import tardy
+from seakeep.backtest.integrity.variation import AS_IT_WAS, Rerun, Variation
 from seakeep.backtest.result import Result
-from seakeep.backtest.tardy import tardy
-from seakeep.backtest.variation import AS_IT_WAS, Rerun, Variation
 from seakeep.brokers.sim import SimBroker
 from seakeep.core.errors import DataError
 from seakeep.core.market import BarFrame, Instrument

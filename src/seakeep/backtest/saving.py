@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from seakeep.backtest import sharpetable
+from seakeep.backtest.pages import sharpetable
 from seakeep.backtest.result import Result, digest
 from seakeep.core.errors import DataError
 from seakeep.core.market import Float64, Int64

@@ -13,7 +13,7 @@ from seakeep.app.candidates import ranking
 from seakeep.app.optimizer import Asked
 from seakeep.app.settings import load
 from seakeep.app.studystore import open_study
-from seakeep.backtest.search import Space
+from seakeep.backtest.search.space import Space
 
 
 def main(userdir: Path, method: str, kill_at: int) -> None:

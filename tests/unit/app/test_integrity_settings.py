@@ -10,7 +10,7 @@ from seakeep.app.bootstrap import prepare
 from seakeep.app.cli import app
 from seakeep.app.integrity import lay
 from seakeep.app.settings import Settings, known_keys, load
-from seakeep.backtest.integrity import Case, IntegrityParams, judge
+from seakeep.backtest.integrity.court import Case, IntegrityParams, judge
 from seakeep.core.errors import ConfigError
 from seakeep.core.market import BarFrame
 from tests.unit.backtest.courtroom import stored

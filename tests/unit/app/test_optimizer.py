@@ -17,9 +17,9 @@ from seakeep.app.searching import Searching
 from seakeep.app.settings import load
 from seakeep.app.studies import trial_ledger
 from seakeep.app.studystore import open_study
-from seakeep.backtest.fragility import heat_map, map_of
-from seakeep.backtest.search import Space
-from seakeep.backtest.survey import survey
+from seakeep.backtest.pages.fragility import heat_map, map_of
+from seakeep.backtest.search.space import Space
+from seakeep.backtest.search.survey import survey
 from seakeep.core.errors import ConfigError, NotEnoughHistory
 from seakeep.core.orders import Fill, Liquidity, Side
 from seakeep.data.store import ParquetStore

@@ -10,7 +10,7 @@ from seakeep.app.cli import app
 from seakeep.app.commands.research import parse_grid
 from seakeep.app.settings import load
 from seakeep.app.studies import count, earned, study, trial_ledger
-from seakeep.backtest.folds import WalkForward
+from seakeep.backtest.search.folds import WalkForward
 from seakeep.core.errors import ConfigError
 from seakeep.core.units import DAY_MS, HOUR_MS
 from seakeep.data.store import ParquetStore
@@ -107,7 +107,7 @@ def test_a_grid_that_cannot_be_is_refused(text):
 
 
 def test_the_controls_command_publishes_the_rates(monkeypatch):
-    from seakeep.backtest import controls
+    from seakeep.backtest.controls.rates import rates as controls
 
     few = controls.ControlParams(markets=6, strategies=40, edge_markets=2, leaks=8)
     monkeypatch.setattr(controls, "QUICK", few)

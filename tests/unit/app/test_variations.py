@@ -9,9 +9,9 @@ import pytest
 from seakeep.app.bootstrap import Session, prepare
 from seakeep.app.runs import run_backtest
 from seakeep.app.variations import rerun
+from seakeep.backtest.integrity.tardy import tardy
+from seakeep.backtest.integrity.variation import AS_IT_WAS, Variation
 from seakeep.backtest.result import digest
-from seakeep.backtest.tardy import tardy
-from seakeep.backtest.variation import AS_IT_WAS, Variation
 from seakeep.brokers.latency import LatencyParams
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError, DataError

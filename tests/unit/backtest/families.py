@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from seakeep.backtest.family import Family
-from seakeep.backtest.walkforward import grid_points
+from seakeep.backtest.integrity.family import Family
+from seakeep.backtest.search.walkforward import grid_points
 from seakeep.core.market import Float64
 from seakeep.core.units import DAY_MS
 

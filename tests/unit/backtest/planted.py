@@ -9,7 +9,7 @@ import numpy as np
 from seakeep.app.bootstrap import Session
 from seakeep.app.sections import Settings
 from seakeep.app.variations import rerun
-from seakeep.backtest.variation import Rerun
+from seakeep.backtest.integrity.variation import Rerun
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.market import BarFrame, Float64, Instrument
 from seakeep.core.units import HOUR_MS

@@ -10,7 +10,7 @@ from seakeep.app.holdings import Holdings
 from seakeep.app.riskdesk import History, open_desk
 from seakeep.app.risklevels import Asked
 from seakeep.app.riskreport import Whole, full_report
-from seakeep.backtest.riskfindings import Findings
+from seakeep.backtest.pages.riskfindings import Findings
 from seakeep.core.market import BarFrame, Float64
 from seakeep.core.units import DAY_MS
 from seakeep.data.store import ParquetStore

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from seakeep.backtest.pages.scorepage import Sheet, render, says
 from seakeep.backtest.scorecard import NAIVE, earlier_blocks, mean_interval, reliability, score, walk_forward
-from seakeep.backtest.scorepage import Sheet, render, says
 from seakeep.core.errors import NotEnoughHistory
 from seakeep.models import EXPERTS
 from seakeep.models.importance import importance

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seakeep.backtest.pages.sharpetable import as_json, rows, says, table
 from seakeep.backtest.sharpeline import judge
-from seakeep.backtest.sharpetable import as_json, rows, says, table
 from seakeep.core.units import DAY_MS, YEAR_MS
 from seakeep.stats.overfitting import Search, SharpeSample, deflated_sharpe
 from seakeep.stats.performance import measure

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seakeep.backtest.folds import purged_kfold
+from seakeep.backtest.search.folds import purged_kfold
 from seakeep.core.errors import NotEnoughHistory
 from seakeep.models.classical import RsiExpert
 from seakeep.models.folding import label_ms, out_of_fold, part_of, purged_folds

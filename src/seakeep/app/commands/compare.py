@@ -71,7 +71,7 @@ def _grid(title: str, columns: "list[str]") -> "Table":
 def _side_by_side(found: "Comparison") -> "Table":
     from rich.text import Text
 
-    from seakeep.backtest.figures import METRICS, interval, value
+    from seakeep.backtest.pages.figures import METRICS, interval, value
 
     titles = [f"{run}\n{strategy}" for run, strategy in zip(found.runs, found.strategies, strict=True)]
     table = _grid("Each run over its own time", ["metric", *titles])
@@ -88,8 +88,8 @@ def _side_by_side(found: "Comparison") -> "Table":
 def _differences(contrast: "Contrast", *, several: bool) -> "Table":
     from rich.text import Text
 
-    from seakeep.backtest.figures import METRICS, value
     from seakeep.backtest.notation import plain
+    from seakeep.backtest.pages.figures import METRICS, value
     from seakeep.stats.performance import LEVEL
 
     when = f"{contrast.start[:10]} to {contrast.end[:10]}, {contrast.bars:,} bars, {contrast.days:,} days"

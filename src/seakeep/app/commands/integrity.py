@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from seakeep.app.settings import Settings
-    from seakeep.backtest.integrity import Integrity
+    from seakeep.backtest.integrity.court import Integrity
     from seakeep.backtest.result import Result
 
 __all__ = ["register"]
@@ -61,7 +61,7 @@ def integrity(
     """Run a strategy again under every doubt, and grade its backtest from A to F with reasons."""
     from seakeep.app.integrity import examine, write
     from seakeep.app.telemetry import logged
-    from seakeep.backtest.integrity import COURT
+    from seakeep.backtest.integrity.court import COURT
     from seakeep.core.errors import ConfigError
 
     if not userdir.exists():
@@ -107,7 +107,7 @@ def _data(result: "Result | None", court: "Integrity", page: Path | None) -> dic
 
 
 def _show(console: "Console", result: "Result | None", court: "Integrity", page: Path | None) -> None:
-    from seakeep.backtest.terminal import ruling, tables
+    from seakeep.backtest.pages.terminal import ruling, tables
 
     shown = ruling(court) if result is None else tables(result, court)
     console.print(*shown, sep="\n")

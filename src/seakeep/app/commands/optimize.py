@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from seakeep.app.optimizer import Asked, Optimum
     from seakeep.app.sections import Settings
-    from seakeep.backtest.optimizepage import Outcome
+    from seakeep.backtest.pages.optimizepage import Outcome
 
 __all__ = ["optimize", "register"]
 
@@ -91,7 +91,7 @@ def optimize(
     """Search parameters, choose the plateau and not the peak, and run the winner again by the driver."""
     from seakeep.app.commands.research import parse_grid
     from seakeep.app.optimizer import Asked
-    from seakeep.backtest import optimizepage
+    from seakeep.backtest.pages import optimizepage
 
     settings = _settings(userdir, config, (symbols, interval, strategy, timerange))
     asked = Asked(
@@ -124,7 +124,7 @@ def optimize(
 def _searched(settings: "Settings", userdir: Path, asked: "Asked") -> "Optimum":
     from seakeep.app.optimizer import optimize as search
     from seakeep.app.telemetry import logged
-    from seakeep.backtest.search import Space
+    from seakeep.backtest.search.space import Space
 
     size = Space.of(asked.space).size
     total = min(size, asked.trials or size)
@@ -135,7 +135,7 @@ def _searched(settings: "Settings", userdir: Path, asked: "Asked") -> "Optimum":
 
 
 def _outcome(found: "Optimum") -> "Outcome":
-    from seakeep.backtest.optimizepage import Outcome
+    from seakeep.backtest.pages.optimizepage import Outcome
 
     run, asked, confirmed = found.settings, found.asked, found.confirmed
     return Outcome(
@@ -169,7 +169,7 @@ def _write(found: "Optimum", told: "Outcome", userdir: Path) -> Path:
     """The page and the figures in a folder of the study's name; returns the page."""
     import msgspec
 
-    from seakeep.backtest import optimizepage
+    from seakeep.backtest.pages import optimizepage
     from seakeep.backtest.saving import publish
 
     text = msgspec.json.format(msgspec.json.encode(optimizepage.data(found.survey, told)), indent=2).decode()

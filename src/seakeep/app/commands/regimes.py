@@ -10,7 +10,7 @@ from seakeep.app.console import JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seakeep.backtest.regimepage import RegimeView
+    from seakeep.backtest.pages.regimepage import RegimeView
 
 __all__ = ["register"]
 

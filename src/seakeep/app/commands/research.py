@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seakeep.app.sections import Settings
-    from seakeep.backtest.walkforward import Param
+    from seakeep.backtest.search.walkforward import Param
 
 __all__ = ["controls", "parse_grid", "register", "trials", "walk_forward"]
 
@@ -48,8 +48,8 @@ def walk_forward(
 ) -> None:
     """Choose parameters on the past, judge them on what follows, window by window."""
     from seakeep.app.studies import study
-    from seakeep.backtest import researchterminal as view
-    from seakeep.backtest.folds import WalkForward
+    from seakeep.backtest.pages import researchterminal as view
+    from seakeep.backtest.search.folds import WalkForward
     from seakeep.core.units import interval_ms
 
     settings = _settings(userdir, config, (symbols, interval, strategy, timerange))
@@ -72,7 +72,7 @@ def trials(
 ) -> None:
     """How much was tried: every evaluation so far, and the Sharpe ratio that luck alone would show by now."""
     from seakeep.app.studies import trial_ledger
-    from seakeep.backtest import researchterminal as view
+    from seakeep.backtest.pages import researchterminal as view
     from seakeep.backtest.trials import Scope, as_search
     from seakeep.core.units import parse_timerange
 
@@ -99,9 +99,9 @@ def controls(
     as_json: JsonFlag = False,
 ) -> None:
     """Judge the court: how often it falls for noise, finds a planted edge, and finds a planted leak."""
-    from seakeep.backtest import researchterminal as view
-    from seakeep.backtest.controls import QUICK, ControlParams, run_controls, steps
-    from seakeep.backtest.controlspage import markdown
+    from seakeep.backtest.controls.rates import QUICK, ControlParams, run_controls, steps
+    from seakeep.backtest.pages import researchterminal as view
+    from seakeep.backtest.pages.controlspage import markdown
 
     params = (QUICK if quick else ControlParams()).model_copy(update={"seed": seed})
     with progress("controls", steps(params)) as advance:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from seakeep.app.holdings import Holdings
     from seakeep.app.riskdesk import Desk
-    from seakeep.backtest.riskfindings import Findings
+    from seakeep.backtest.pages.riskfindings import Findings
     from seakeep.risk.limits import Limits
 
 __all__ = ["montecarlo", "register", "report", "ruin", "sizing", "stress", "var_backtest", "volatility"]
@@ -167,7 +167,7 @@ def montecarlo(
     from seakeep.app.headlines import read_news
     from seakeep.app.risklevels import Asked, simulation
     from seakeep.app.seedform import monte_carlo
-    from seakeep.backtest.riskfindings import Findings
+    from seakeep.backtest.pages.riskfindings import Findings
 
     named = Named(portfolio, run, symbols, weights, equity)
     desk = _desk(named, Bars(interval, timerange, candidate), userdir, database_url)
@@ -207,7 +207,7 @@ def ruin(
 ) -> None:
     """Odds of losses and drawdowns by horizon, of survival by capital, and that the breaker trips; with intervals."""
     from seakeep.app.riskwork import ruin as odds
-    from seakeep.backtest.riskfindings import Findings
+    from seakeep.backtest.pages.riskfindings import Findings
 
     named = Named(portfolio, run, symbols, weights, equity)
     desk = _desk(named, Bars(interval, timerange, candidate), userdir, database_url)
@@ -231,7 +231,7 @@ def stress(
 ) -> None:
     """What crashes, crises and outages take from the book, by position, before and after a candidate order."""
     from seakeep.app.riskwork import stresses
-    from seakeep.backtest.riskfindings import Findings
+    from seakeep.backtest.pages.riskfindings import Findings
 
     named = Named(portfolio, run, symbols, weights, equity)
     desk = _desk(named, Bars("1d", timerange, candidate), userdir, database_url)
@@ -260,7 +260,7 @@ def sizing(
 ) -> None:
     """How large the book may be: Kelly less its estimation error, bounded by drawdown, at a volatility; with errors."""
     from seakeep.app.risksizing import Sized, sizes
-    from seakeep.backtest.riskfindings import Findings
+    from seakeep.backtest.pages.riskfindings import Findings
 
     asked = Sized(
         fraction=fraction,
@@ -297,7 +297,7 @@ def var_backtest(
     from pydantic import ValidationError
 
     from seakeep.app.riskwork import court
-    from seakeep.backtest.riskfindings import Findings
+    from seakeep.backtest.pages.riskfindings import Findings
     from seakeep.core.errors import ConfigError
     from seakeep.risk.court import CourtSettings
 
@@ -327,7 +327,7 @@ def volatility(
 ) -> None:
     """EWMA, GARCH, GJR and EGARCH of the book and of each asset: now, ahead and in the long run, with their errors."""
     from seakeep.app.riskwork import volatilities
-    from seakeep.backtest.riskfindings import Findings
+    from seakeep.backtest.pages.riskfindings import Findings
 
     named = Named(portfolio, run, symbols, weights, equity)
     desk = _desk(named, Bars(interval, timerange, None), userdir, database_url)
@@ -373,16 +373,16 @@ def _limits(userdir: Path) -> "Limits":
 
 def _answer(findings: "Findings", html: Path | None, *, as_json: bool) -> None:
     """Print the findings, and write their page if that is asked."""
-    from seakeep.backtest.riskfindings import as_data
+    from seakeep.backtest.pages.riskfindings import as_data
 
     data = as_data(findings)
     if html is not None:
-        from seakeep.backtest.riskpage import render
+        from seakeep.backtest.pages.riskpage import render
 
         data["page"] = str(_written(html, render(findings)))
 
     def show(console: "Console") -> None:
-        from seakeep.backtest.riskterminal import risk_tables
+        from seakeep.backtest.pages.riskterminal import risk_tables
 
         console.print(*risk_tables(findings), sep="\n")
         if html is not None:

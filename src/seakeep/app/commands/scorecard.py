@@ -54,7 +54,7 @@ def _show(console: "Console", done: "Scored") -> None:
     from rich.table import Table
 
     from seakeep.backtest.notation import percent, plain
-    from seakeep.backtest.scorepage import says
+    from seakeep.backtest.pages.scorepage import says
 
     table = Table(box=None, header_style="dim", pad_edge=False)
     for name in ("expert", "IC", "95 % interval", "right", "saved: zero mean", "saved: recent dev.", "Brier/base"):

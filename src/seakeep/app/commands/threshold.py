@@ -51,8 +51,8 @@ def threshold(
 
     from seakeep.app.places import configured_store
     from seakeep.app.thresholds import from_expert, from_file, study
+    from seakeep.backtest.pages.thresholdpage import figures
     from seakeep.backtest.threshold import ThresholdParams, changed, combinations
-    from seakeep.backtest.thresholdpage import figures
     from seakeep.core.errors import ConfigError
 
     if (probabilities is None) == (expert is None):
@@ -91,7 +91,7 @@ def _show(console: "Console", opinions: "Opinions", done: "Study") -> None:
     from rich.table import Table
 
     from seakeep.backtest.notation import percent, plain
-    from seakeep.backtest.thresholdpage import figures
+    from seakeep.backtest.pages.thresholdpage import figures
 
     bars = opinions.bars
     console.print(f"[bold]{bars.symbol}[/], {len(bars):,} {bars.interval} bars, {opinions.source}", soft_wrap=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from seakeep.app.hearing import Hearing
     from seakeep.app.settings import Settings
-    from seakeep.backtest.integrity import Integrity
+    from seakeep.backtest.integrity.court import Integrity
     from seakeep.backtest.result import Result
 
 __all__ = ["register"]
@@ -205,7 +205,7 @@ def _show(
 
     def render(console: "Console") -> None:
         from seakeep.app.hearing import hearing_line
-        from seakeep.backtest.terminal import tables
+        from seakeep.backtest.pages.terminal import tables
 
         console.print(*tables(result, court), sep="\n")
         if hearing:

@@ -16,7 +16,7 @@ from seakeep.app.web.schemas import Checked, OrderCheck, OrderSlip, Redeemed, Re
 from seakeep.app.web.slips import Slip, slip_of
 from seakeep.app.web.state import Here, Operator, Reader, RunId, State, Who, record
 from seakeep.app.web.tokens import now_ms
-from seakeep.backtest.riskfindings import plain
+from seakeep.backtest.pages.riskfindings import plain
 from seakeep.core.errors import ConfigError, InvalidOrder
 from seakeep.core.orders import Order
 from seakeep.core.verdicts import Outcome, RiskVerdict

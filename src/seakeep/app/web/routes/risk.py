@@ -11,7 +11,7 @@ from seakeep.app.risklevels import Asked, simulation
 from seakeep.app.web.figures import clean, metrics, positions
 from seakeep.app.web.schemas import Metrics, Positions
 from seakeep.app.web.state import Here, Reader, RunId
-from seakeep.backtest.riskfindings import Findings, as_data
+from seakeep.backtest.pages.riskfindings import Findings, as_data
 
 __all__ = ["MonteCarloQuery", "RuinQuery", "router"]
 

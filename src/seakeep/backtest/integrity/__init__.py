@@ -1,0 +1,1 @@
+"""The integrity court: every doubt about a run, one file each; `court` lists them."""

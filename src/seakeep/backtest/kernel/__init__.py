@@ -1,0 +1,1 @@
+"""The compiled simulator: a run of the driver in nanoseconds a bar."""

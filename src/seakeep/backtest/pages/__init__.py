@@ -1,0 +1,1 @@
+"""What a person is shown: pages, charts and tables of the terminal."""
