@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seakeep.app.rulebox import judge_of
+from seakeep.app.gate.rulebox import judge_of
 from seakeep.brokers.sim import SimBroker
 from seakeep.core.account import Portfolio
 from seakeep.core.beliefs import FeatureFrame

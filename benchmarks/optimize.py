@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from seakeep.app import optimizer
-from seakeep.app.candidates import ranking
-from seakeep.app.searching import Searching
+from seakeep.app.search import optimizer
+from seakeep.app.search.candidates import ranking
+from seakeep.app.search.searching import Searching
+from seakeep.app.search.studystore import open_study
 from seakeep.app.settings import load
-from seakeep.app.studystore import open_study
 from seakeep.backtest.search.space import Point, Space, ask
 from seakeep.backtest.search.survey import survey
 from seakeep.backtest.sharpeline import judge

@@ -60,7 +60,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str | dict[str, str]] = {
-    "app.holdings": {"read_portfolio": "read_holdings"},
+    "app.risk.holdings": {"read_portfolio": "read_holdings"},
     "backtest.result": "Result",
     "data.store": "ParquetStore",
     "features.frame": {"indicators": "build"},

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from seakeep.app import controls, runs
-from seakeep.app.controls import Order
+from seakeep.app import runs
+from seakeep.app.gate import controls
+from seakeep.app.gate.controls import Order
 from seakeep.app.settings import Settings, load
 from seakeep.core.errors import ConfigError
 from seakeep.core.events import Control, Slice

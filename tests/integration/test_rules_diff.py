@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seakeep.app import runs
-from seakeep.app.rulerecords import from_run
+from seakeep.app.gate.rulerecords import from_run
 from seakeep.core.market import BarFrame
 from seakeep.ledger.journal import Ledger
 from seakeep.risk.rules.replay import Recorded

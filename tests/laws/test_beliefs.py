@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seakeep.app.artefacts import pack, unpack
-from seakeep.app.trainer import PANEL
+from seakeep.app.models.artefacts import pack, unpack
+from seakeep.app.models.trainer import PANEL
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.market import BarFrame, Float64
 from seakeep.core.registry import Registry

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from seakeep.app.beliefs import Beliefs, chosen, pinned, unseen
 from seakeep.app.hearing import heard
+from seakeep.app.models.beliefs import Beliefs, chosen, pinned, unseen
 from seakeep.app.places import bar_store
 from seakeep.app.sections import Settings
 from seakeep.app.strategyfiles import load_user_strategies
@@ -126,7 +126,7 @@ def _rule_book(settings: Settings, userdir: Path) -> RuleBook | None:
     """The rule book the gate hears; CLIPS is only loaded where there is one."""
     if settings.risk.rule_book == "none":
         return None
-    from seakeep.app.rulebox import judge_of
+    from seakeep.app.gate.rulebox import judge_of
     from seakeep.risk.rules.portfolio import PortfolioRules
 
     return PortfolioRules(judge_of(settings.risk.rule_book, userdir, settings.risk.rules))

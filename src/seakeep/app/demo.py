@@ -5,11 +5,11 @@ from pathlib import Path
 
 from seakeep.app.console import note, progress
 from seakeep.app.hearing import Hearing, hearing_of, hearing_section
-from seakeep.app.panel import panel_of
+from seakeep.app.models.panel import panel_of
+from seakeep.app.models.trainer import PANEL, asked_experts, plan, train
 from seakeep.app.places import bar_store, ledger_location
 from seakeep.app.runs import dry_run, run_backtest, write_report
 from seakeep.app.settings import Settings, load
-from seakeep.app.trainer import PANEL, asked_experts, plan, train
 from seakeep.backtest.result import Result, digest
 from seakeep.core.errors import IntegrityError
 from seakeep.core.units import DAY_MS

@@ -18,8 +18,8 @@ from seakeep.app.bootstrap import Session, prepare
 from seakeep.app.console import note
 from seakeep.app.places import bar_store, results
 from seakeep.app.runs import counted, manifest, run_id
+from seakeep.app.search.studies import inside
 from seakeep.app.sections import Settings, StrategySettings
-from seakeep.app.studies import inside
 from seakeep.app.variations import rerun
 from seakeep.backtest.integrity.band import Band, band
 from seakeep.backtest.integrity.court import COURT, QUICK, Case, Integrity, judge, verdict

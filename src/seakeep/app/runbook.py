@@ -1,6 +1,6 @@
 """The book a run of the ledger holds now: the weights and the equity of its newest snapshot."""
 
-from seakeep.app.holdings import Holdings, quote_of
+from seakeep.app.risk.holdings import Holdings, quote_of
 from seakeep.core.errors import ConfigError
 from seakeep.core.units import iso
 from seakeep.ledger import queries

@@ -13,12 +13,12 @@ import msgspec
 from markupsafe import Markup
 
 from seakeep import __version__
-from seakeep.app.beliefs import pinned
 from seakeep.app.bootstrap import Session, prepare, sim_broker
 from seakeep.app.console import note
+from seakeep.app.models.beliefs import pinned
 from seakeep.app.places import ledger_location, results
+from seakeep.app.search.studies import count
 from seakeep.app.sections import Settings
-from seakeep.app.studies import count
 from seakeep.backtest.driver import Records, assemble, backtest, check_books
 from seakeep.backtest.pages.report import render
 from seakeep.backtest.result import Result
@@ -122,7 +122,7 @@ def journaled(session: Session, ledger: Ledger, userdir: Path) -> RuleBook | Non
     book = session.pipeline.rule_book
     if book is None:
         return None
-    from seakeep.app.bookversions import JournaledRules
+    from seakeep.app.gate.bookversions import JournaledRules
     from seakeep.risk.rules.portfolio import PortfolioRules
 
     if not isinstance(book, PortfolioRules):

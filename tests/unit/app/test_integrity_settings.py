@@ -91,7 +91,7 @@ def test_every_section_of_the_court_is_shown_with_its_bounds(userdir: Path) -> N
 
 def test_a_family_is_counted_once_and_stands_behind_every_run_but_its_own(userdir: Path, tmp_path: Path) -> None:
     from seakeep.app.runs import counted
-    from seakeep.app.studies import trial_ledger
+    from seakeep.app.search.studies import trial_ledger
 
     stored(tmp_path, "trend", waves())
     case = opened(tmp_path)

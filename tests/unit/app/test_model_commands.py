@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from seakeep.app.beliefs import chosen, pinned, unseen
 from seakeep.app.cli import app
+from seakeep.app.models.beliefs import chosen, pinned, unseen
+from seakeep.app.models.trainer import plan, train
 from seakeep.app.places import bar_store
 from seakeep.app.sections import Settings
 from seakeep.app.settings import load
-from seakeep.app.trainer import plan, train
 from seakeep.core.errors import ConfigError, IntegrityError
 from seakeep.data.synthetic import SyntheticParams, generate
 

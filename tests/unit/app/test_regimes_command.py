@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seakeep.app.cli import app
-from seakeep.app.regimework import study
+from seakeep.app.models.regimes import study
 from seakeep.core.errors import ConfigError, NotEnoughHistory
 from seakeep.data.store import ParquetStore
 from seakeep.data.synthetic import SyntheticParams, generate

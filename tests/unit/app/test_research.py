@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from seakeep.app.cli import app
 from seakeep.app.commands.research import parse_grid
+from seakeep.app.search.studies import count, earned, study, trial_ledger
 from seakeep.app.settings import load
-from seakeep.app.studies import count, earned, study, trial_ledger
 from seakeep.backtest.search.folds import WalkForward
 from seakeep.core.errors import ConfigError
 from seakeep.core.units import DAY_MS, HOUR_MS
@@ -107,12 +107,12 @@ def test_a_grid_that_cannot_be_is_refused(text):
 
 
 def test_the_controls_command_publishes_the_rates(monkeypatch):
-    from seakeep.backtest.controls.rates import rates as controls
+    from seakeep.backtest.controls import rates
 
-    few = controls.ControlParams(markets=6, strategies=40, edge_markets=2, leaks=8)
-    monkeypatch.setattr(controls, "QUICK", few)
+    few = rates.ControlParams(markets=6, strategies=40, edge_markets=2, leaks=8)
+    monkeypatch.setattr(rates, "QUICK", few)
     done = CliRunner().invoke(app, ["controls", "--quick", "--json"], catch_exceptions=False)
-    rates = {rate["name"]: rate for rate in json.loads(done.stdout)["rates"]}
+    found = {rate["name"]: rate for rate in json.loads(done.stdout)["rates"]}
     assert done.exit_code == 0
-    assert rates["planted leaks found"]["share"] == 1.0
-    assert rates["noise, one strategy alone"]["at_most"] == 0.05
+    assert found["planted leaks found"]["share"] == 1.0
+    assert found["noise, one strategy alone"]["at_most"] == 0.05

@@ -12,9 +12,9 @@ import typer
 from typer.testing import CliRunner
 
 from seakeep.app.commands import risk
-from seakeep.app.holdings import Holdings
-from seakeep.app.riskdesk import History, open_desk
-from seakeep.app.riskwork import leads
+from seakeep.app.risk.desk import History, open_desk
+from seakeep.app.risk.holdings import Holdings
+from seakeep.app.risk.work import leads
 from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory, SeakeepError
 from seakeep.core.market import BarFrame
 from seakeep.core.units import DAY_MS, HOUR_MS

@@ -6,10 +6,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from seakeep.app.holdings import Holdings
-from seakeep.app.riskdesk import History, open_desk
-from seakeep.app.risklevels import Asked
-from seakeep.app.riskreport import Whole, full_report
+from seakeep.app.risk.desk import History, open_desk
+from seakeep.app.risk.holdings import Holdings
+from seakeep.app.risk.levels import Asked
+from seakeep.app.risk.report import Whole, full_report
 from seakeep.backtest.pages.riskfindings import Findings
 from seakeep.core.market import BarFrame, Float64
 from seakeep.core.units import DAY_MS

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from seakeep.app.controls import Order, Standing
+    from seakeep.app.gate.controls import Order, Standing
     from seakeep.ledger.journal import Ledger
 
 __all__ = ["limits_confirm", "limits_set", "limits_show", "register", "status", "write_off"]
@@ -62,7 +62,7 @@ def _command(action: str) -> "Callable[..., None]":
         database_url: DatabaseUrl = None,
         as_json: JsonFlag = False,
     ) -> None:
-        from seakeep.app.controls import Order
+        from seakeep.app.gate.controls import Order
 
         _send(Order(action=action, reason=reason), run, wait, _at(userdir, database_url), as_json=as_json)
 
@@ -79,7 +79,7 @@ def write_off(
     as_json: JsonFlag = False,
 ) -> None:
     """Count what is held of a silent market as worth nothing, so that the breaker sees again."""
-    from seakeep.app.controls import Order
+    from seakeep.app.gate.controls import Order
 
     asked = Order(action="write-off", reason=reason, symbol=symbol)
     _send(asked, run, wait, _at(userdir, database_url), as_json=as_json)
@@ -90,7 +90,7 @@ def status(
 ) -> None:
     """Where a run stands: equity, losses, breaker, who trades it, and orders that still wait."""
     from seakeep.app.commands.ledger import chosen_run, open_ledger
-    from seakeep.app.controls import standing
+    from seakeep.app.gate.controls import standing
 
     with open_ledger(userdir, database_url) as ledger:
         found = standing(ledger, chosen_run(ledger, run).run_id)
@@ -101,10 +101,10 @@ def limits_show(
     run: RunId = "", userdir: UserDir = _HOME, database_url: DatabaseUrl = None, as_json: JsonFlag = False
 ) -> None:
     """Show every limit of a run beside what the book uses of it, and changes that wait."""
-    from seakeep.app.account import Accounts
     from seakeep.app.commands.ledger import chosen_run, open_ledger
-    from seakeep.app.controls import limits_of
-    from seakeep.app.limitsheet import limit_sheet
+    from seakeep.app.gate.account import Accounts
+    from seakeep.app.gate.controls import limits_of
+    from seakeep.app.gate.limitsheet import limit_sheet
 
     with open_ledger(userdir, database_url) as ledger:
         account = Accounts(ledger).account(chosen_run(ledger, run).run_id)
@@ -122,7 +122,7 @@ def limits_set(
     as_json: JsonFlag = False,
 ) -> None:
     """Change limits: tighter ones count at once, looser ones wait and need `limits confirm`."""
-    from seakeep.app.controls import Order
+    from seakeep.app.gate.controls import Order
 
     asked = Order(action="set-limits", reason=reason, changes=dict(_change(text) for text in changes))
     _send(asked, run, wait, _at(userdir, database_url), as_json=as_json)
@@ -139,7 +139,7 @@ def limits_confirm(
     as_json: JsonFlag = False,
 ) -> None:
     """Say for the second time that a looser limit is wanted."""
-    from seakeep.app.controls import Order
+    from seakeep.app.gate.controls import Order
 
     action = "cancel-limits" if cancel else "confirm-limits"
     asked = Order(action=action, reason=reason, id=change)
@@ -161,7 +161,7 @@ def _send(asked: "Order", run: str, wait: float, ledger: "Ledger", *, as_json: b
     import secrets
 
     from seakeep.app.commands.ledger import chosen_run
-    from seakeep.app.controls import ask, order, standing, wait_for
+    from seakeep.app.gate.controls import ask, order, standing, wait_for
     from seakeep.app.web.tokens import now_ms
     from seakeep.ledger.inbox import Sender
 
@@ -187,8 +187,8 @@ def _send(asked: "Order", run: str, wait: float, ledger: "Ledger", *, as_json: b
 
 def _still_speaks(ledger: "Ledger", run_id: str, symbol: str) -> str:
     """Why a write-off of that symbol changes nothing: its market has spoken lately; "" if it has not."""
-    from seakeep.app.account import Accounts
-    from seakeep.app.controls import limits_of
+    from seakeep.app.gate.account import Accounts
+    from seakeep.app.gate.controls import limits_of
     from seakeep.core.events import Slice
     from seakeep.core.units import iso
 

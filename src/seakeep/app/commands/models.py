@@ -12,7 +12,7 @@ from seakeep.app.console import JsonFlag, emit, note
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seakeep.app.modelstore import Version
+    from seakeep.app.models.store import Version
     from seakeep.models.comparison import Metrics
 
 __all__ = ["register"]
@@ -40,7 +40,7 @@ def list_versions(
     as_json: JsonFlag = False,
 ) -> None:
     """Every version, its stage, and what it showed on bars it had not seen."""
-    from seakeep.app.trainer import model_store
+    from seakeep.app.models.trainer import model_store
 
     versions = model_store(userdir).versions(expert)
     if not versions:
@@ -53,7 +53,7 @@ def show(name: Name, userdir: UserDir = _HOME, as_json: JsonFlag = False) -> Non
     """A version's card, its history, and its record since it was trained."""
     import msgspec
 
-    from seakeep.app.trainer import model_store
+    from seakeep.app.models.trainer import model_store
     from seakeep.models.card import text
 
     store = model_store(userdir)
@@ -96,7 +96,7 @@ def promote(
     name: Name, reason: Reason = "promoted by hand", userdir: UserDir = _HOME, as_json: JsonFlag = False
 ) -> None:
     """Make a version the champion of its expert."""
-    from seakeep.app.trainer import model_store
+    from seakeep.app.models.trainer import model_store
 
     store = model_store(userdir)
     version = _named(userdir, name)
@@ -108,7 +108,7 @@ def rollback(
     name: Name, reason: Reason = "rolled back by hand", userdir: UserDir = _HOME, as_json: JsonFlag = False
 ) -> None:
     """Put the champion back that this one replaced."""
-    from seakeep.app.trainer import model_store
+    from seakeep.app.models.trainer import model_store
 
     version = _named(userdir, name)
     restored = model_store(userdir).rollback(version.id, reason, time.time_ns() // 1_000_000)
@@ -117,7 +117,7 @@ def rollback(
 
 def _named(userdir: Path, name: str) -> "Version":
     """The version of that id, or the only champion of that expert. Raises: ConfigError."""
-    from seakeep.app.trainer import model_store
+    from seakeep.app.models.trainer import model_store
     from seakeep.core.errors import ConfigError
 
     store = model_store(userdir)

@@ -12,7 +12,7 @@ from seakeep.app.console import Exit, JsonFlag, emit, note, progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seakeep.app.optimizer import Asked, Optimum
+    from seakeep.app.search.optimizer import Asked, Optimum
     from seakeep.app.sections import Settings
     from seakeep.backtest.pages.optimizepage import Outcome
 
@@ -90,7 +90,7 @@ def optimize(
 ) -> None:
     """Search parameters, choose the plateau and not the peak, and run the winner again by the driver."""
     from seakeep.app.commands.research import parse_grid
-    from seakeep.app.optimizer import Asked
+    from seakeep.app.search.optimizer import Asked
     from seakeep.backtest.pages import optimizepage
 
     settings = _settings(userdir, config, (symbols, interval, strategy, timerange))
@@ -122,7 +122,7 @@ def optimize(
 
 
 def _searched(settings: "Settings", userdir: Path, asked: "Asked") -> "Optimum":
-    from seakeep.app.optimizer import optimize as search
+    from seakeep.app.search.optimizer import optimize as search
     from seakeep.app.telemetry import logged
     from seakeep.backtest.search.space import Space
 

@@ -33,14 +33,14 @@ def regimes(
     as_json: JsonFlag = False,
 ) -> None:
     """Fit a regime model on the first part of the history and tell the regimes of the rest."""
+    from seakeep.app.models.regimes import answer, study
     from seakeep.app.places import configured_store
-    from seakeep.app.regimework import answer, study
 
     wanted = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()]
     store = configured_store(userdir)
     views, fitted = study([store.read(symbol, interval) for symbol in wanted], model, train, seed)
     if html is not None:
-        from seakeep.app.regimework import write_page
+        from seakeep.app.models.regimes import write_page
 
         write_page(html, views, model, fitted)
     said = answer(views, model, fitted) | ({"page": str(html)} if html else {})

@@ -47,7 +47,7 @@ def walk_forward(
     as_json: JsonFlag = False,
 ) -> None:
     """Choose parameters on the past, judge them on what follows, window by window."""
-    from seakeep.app.studies import study
+    from seakeep.app.search.studies import study
     from seakeep.backtest.pages import researchterminal as view
     from seakeep.backtest.search.folds import WalkForward
     from seakeep.core.units import interval_ms
@@ -71,7 +71,7 @@ def trials(
     as_json: JsonFlag = False,
 ) -> None:
     """How much was tried: every evaluation so far, and the Sharpe ratio that luck alone would show by now."""
-    from seakeep.app.studies import trial_ledger
+    from seakeep.app.search.studies import trial_ledger
     from seakeep.backtest.pages import researchterminal as view
     from seakeep.backtest.trials import Scope, as_search
     from seakeep.core.units import parse_timerange

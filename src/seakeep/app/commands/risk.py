@@ -12,8 +12,8 @@ from seakeep.app.console import JsonFlag, emit, progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seakeep.app.holdings import Holdings
-    from seakeep.app.riskdesk import Desk
+    from seakeep.app.risk.desk import Desk
+    from seakeep.app.risk.holdings import Holdings
     from seakeep.backtest.pages.riskfindings import Findings
     from seakeep.risk.limits import Limits
 
@@ -121,9 +121,9 @@ def report(
     as_json: JsonFlag = False,
 ) -> None:
     """Everything about one book: VaR and CVaR by every method, who carries it, the court, simulation, ruin, stress."""
-    from seakeep.app.risklevels import Asked
-    from seakeep.app.riskreport import PARTS, Whole, full_report, tail_report
-    from seakeep.app.seedform import portfolio_risk
+    from seakeep.app.risk.levels import Asked
+    from seakeep.app.risk.report import PARTS, Whole, full_report, tail_report
+    from seakeep.app.risk.seedform import portfolio_risk
 
     named = Named(portfolio, run, symbols, weights, equity)
     desk = _desk(named, Bars(interval, timerange, candidate), userdir, database_url)
@@ -165,8 +165,8 @@ def montecarlo(
 ) -> None:
     """Simulate the book's future by a fitted level, or history drawn again; each figure with its Monte Carlo error."""
     from seakeep.app.headlines import read_news
-    from seakeep.app.risklevels import Asked, simulation
-    from seakeep.app.seedform import monte_carlo
+    from seakeep.app.risk.levels import Asked, simulation
+    from seakeep.app.risk.seedform import monte_carlo
     from seakeep.backtest.pages.riskfindings import Findings
 
     named = Named(portfolio, run, symbols, weights, equity)
@@ -206,7 +206,7 @@ def ruin(
     as_json: JsonFlag = False,
 ) -> None:
     """Odds of losses and drawdowns by horizon, of survival by capital, and that the breaker trips; with intervals."""
-    from seakeep.app.riskwork import ruin as odds
+    from seakeep.app.risk.work import ruin as odds
     from seakeep.backtest.pages.riskfindings import Findings
 
     named = Named(portfolio, run, symbols, weights, equity)
@@ -230,7 +230,7 @@ def stress(
     as_json: JsonFlag = False,
 ) -> None:
     """What crashes, crises and outages take from the book, by position, before and after a candidate order."""
-    from seakeep.app.riskwork import stresses
+    from seakeep.app.risk.work import stresses
     from seakeep.backtest.pages.riskfindings import Findings
 
     named = Named(portfolio, run, symbols, weights, equity)
@@ -259,7 +259,7 @@ def sizing(
     as_json: JsonFlag = False,
 ) -> None:
     """How large the book may be: Kelly less its estimation error, bounded by drawdown, at a volatility; with errors."""
-    from seakeep.app.risksizing import Sized, sizes
+    from seakeep.app.risk.sizing import Sized, sizes
     from seakeep.backtest.pages.riskfindings import Findings
 
     asked = Sized(
@@ -296,7 +296,7 @@ def var_backtest(
     """Hold court: every VaR model forecasts the history bar by bar and is judged at 95 % and 99 %; one is trusted."""
     from pydantic import ValidationError
 
-    from seakeep.app.riskwork import court
+    from seakeep.app.risk.work import court
     from seakeep.backtest.pages.riskfindings import Findings
     from seakeep.core.errors import ConfigError
     from seakeep.risk.court import CourtSettings
@@ -326,7 +326,7 @@ def volatility(
     as_json: JsonFlag = False,
 ) -> None:
     """EWMA, GARCH, GJR and EGARCH of the book and of each asset: now, ahead and in the long run, with their errors."""
-    from seakeep.app.riskwork import volatilities
+    from seakeep.app.risk.work import volatilities
     from seakeep.backtest.pages.riskfindings import Findings
 
     named = Named(portfolio, run, symbols, weights, equity)
@@ -336,14 +336,14 @@ def volatility(
 
 def _desk(named: Named, bars: Bars, userdir: Path, database_url: str | None) -> "Desk":
     """The book on its history. Raises: ConfigError unless exactly one book is named."""
-    from seakeep.app.riskdesk import History, open_desk
+    from seakeep.app.risk.desk import History, open_desk
 
     history = History(userdir, bars.interval, bars.timerange, bars.candidate)
     return open_desk(_holdings(named, userdir, database_url), history)
 
 
 def _holdings(named: Named, userdir: Path, database_url: str | None) -> "Holdings":
-    from seakeep.app.holdings import from_words, read_holdings
+    from seakeep.app.risk.holdings import from_words, read_holdings
     from seakeep.core.errors import ConfigError
 
     ways = {"PORTFOLIO": named.portfolio, "--run": named.run, "--symbols": named.symbols}

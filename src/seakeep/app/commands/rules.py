@@ -155,7 +155,7 @@ def diff(
 
 def list_rules(userdir: UserDir = _HOME, as_json: JsonFlag = False) -> None:
     """Rule books, yours included, and their rules."""
-    from seakeep.app.rulebox import book_file, read_file, user_books
+    from seakeep.app.gate.rulebox import book_file, read_file, user_books
     from seakeep.core.errors import RuleBookError
     from seakeep.risk.rules.balance import shipped_book, shipped_books
 
@@ -215,7 +215,7 @@ def check(
 
 def _judge(name: str, userdir: Path) -> "Judge":
     """The book of that name or in that file, without asking whether its own tests pass."""
-    from seakeep.app.rulebox import BoxedBook, book_file, read_file
+    from seakeep.app.gate.rulebox import BoxedBook, book_file, read_file
     from seakeep.risk.rules.balance import shipped_books, shipped_judge
     from seakeep.risk.rules.budget import RuleBudget
 
@@ -228,7 +228,7 @@ def _judge(name: str, userdir: Path) -> "Judge":
 def _recorded(
     judge: "Judge", records: Path | None, run: str | None, userdir: Path, database_url: str | None
 ) -> "Iterable[Recorded]":
-    from seakeep.app.rulerecords import from_file, from_run
+    from seakeep.app.gate.rulerecords import from_file, from_run
     from seakeep.core.errors import ConfigError
 
     if (records is None) == (run is None):

@@ -10,7 +10,7 @@ from seakeep.app.console import JsonFlag, emit, note, progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seakeep.app.scorecards import Scored
+    from seakeep.app.models.scorecards import Scored
 
 __all__ = ["register"]
 
@@ -34,7 +34,7 @@ def scorecard(
     as_json: JsonFlag = False,
 ) -> None:
     """Walk experts forward over stored bars: skill with intervals, naive baselines, reliability, importance."""
-    from seakeep.app import scorecards as scoring
+    from seakeep.app.models import scorecards as scoring
 
     asked = scoring.Asked(horizon=horizon, blocks=blocks, seed=seed, prune=prune)
     wanted = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()]

@@ -10,7 +10,7 @@ from seakeep.app.console import JsonFlag, emit
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seakeep.app.thresholds import Opinions, Study
+    from seakeep.app.search.thresholds import Opinions, Study
 
 __all__ = ["register"]
 
@@ -50,7 +50,7 @@ def threshold(
     from dataclasses import asdict
 
     from seakeep.app.places import configured_store
-    from seakeep.app.thresholds import from_expert, from_file, study
+    from seakeep.app.search.thresholds import from_expert, from_file, study
     from seakeep.backtest.pages.thresholdpage import figures
     from seakeep.backtest.threshold import ThresholdParams, changed, combinations
     from seakeep.core.errors import ConfigError

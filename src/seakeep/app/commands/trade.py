@@ -72,10 +72,10 @@ def backtest(
     as_json: JsonFlag = False,
 ) -> None:
     """Run a strategy over stored bars and write its report."""
-    from seakeep.app.beliefs import pinned
     from seakeep.app.bootstrap import prepare
     from seakeep.app.hearing import hearing_of, hearing_section
     from seakeep.app.integrity import glance, lay, write
+    from seakeep.app.models.beliefs import pinned
     from seakeep.app.runs import counted, run_id, run_session, write_report
     from seakeep.app.telemetry import logged
 

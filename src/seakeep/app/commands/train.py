@@ -13,9 +13,9 @@ from seakeep.app.console import Exit, JsonFlag, emit, note, progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seakeep.app.modelreview import Review
+    from seakeep.app.models.review import Review
+    from seakeep.app.models.trainer import Failure, Plan, Training
     from seakeep.app.settings import Settings
-    from seakeep.app.trainer import Failure, Plan, Training
 
 __all__ = ["register"]
 
@@ -61,7 +61,7 @@ def train(
     as_json: JsonFlag = False,
 ) -> None:
     """Train experts on stored bars; a version that beats the champion on unseen bars takes its place."""
-    from seakeep.app.schedule import at_midnights
+    from seakeep.app.models.schedule import at_midnights
     from seakeep.core.errors import ConfigError
 
     if not userdir.exists():
@@ -94,8 +94,8 @@ def _settings(userdir: Path, config: Path | None, asked: dict[str, object]) -> "
 
 def _once(settings: "Settings", userdir: Path, names: tuple[str, ...], workers: int, *, as_json: bool) -> bool:
     """Review the champions, then train every expert; whether one could be trained."""
-    from seakeep.app.modelreview import review
-    from seakeep.app.trainer import asked_experts, plan
+    from seakeep.app.models.review import review
+    from seakeep.app.models.trainer import asked_experts, plan
 
     todo = plan(settings, userdir, asked_experts(settings, names))
     reviews, faults = review(todo, userdir, _now())
@@ -106,9 +106,9 @@ def _scheduled(
     settings: "Settings", userdir: Path, names: tuple[str, ...], workers: int, midnight: int, *, as_json: bool
 ) -> None:
     """What is due at this midnight: every expert, or those whose champion has drifted; an error waits for the next."""
-    from seakeep.app.modelreview import review
-    from seakeep.app.schedule import is_due
-    from seakeep.app.trainer import asked_experts, plan
+    from seakeep.app.models.review import review
+    from seakeep.app.models.schedule import is_due
+    from seakeep.app.models.trainer import asked_experts, plan
     from seakeep.core.errors import SeakeepError
 
     try:
@@ -134,8 +134,8 @@ def _carried_out(
 ) -> bool:
     import msgspec
 
+    from seakeep.app.models.trainer import train as train_all
     from seakeep.app.telemetry import logged
-    from seakeep.app.trainer import train as train_all
 
     with logged(userdir, "train", verbose=False) as log, progress("train", len(todo.experts)) as advance:
         done = train_all(todo, userdir, _now(), workers, lambda _: advance(1))

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from seakeep.app.rulebox import judge_of
+from seakeep.app.gate.rulebox import judge_of
 from seakeep.app.web.door import Assess
 from seakeep.core.errors import ConfigError
 from seakeep.risk.rules.balance import assess

@@ -9,8 +9,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, cast
 
-from seakeep.app.account import Account
-from seakeep.app.riskdesk import Desk, History, open_desk
+from seakeep.app.gate.account import Account
+from seakeep.app.risk.desk import Desk, History, open_desk
 from seakeep.app.web.problems import Fault, Problem
 from seakeep.core.errors import DataError
 

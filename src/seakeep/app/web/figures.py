@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from seakeep.app.account import Account
-from seakeep.app.holdings import quote_of
-from seakeep.app.riskdesk import Desk, stored_bars
+from seakeep.app.gate.account import Account
+from seakeep.app.risk.desk import Desk, stored_bars
+from seakeep.app.risk.holdings import quote_of
 from seakeep.app.web.schemas import Figure, Metrics, PositionRow, Positions
 from seakeep.core.account import Position
 from seakeep.core.errors import SeakeepError

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from seakeep.app import controls
-from seakeep.app.account import Account
-from seakeep.app.cases import open_orders
+from seakeep.app.gate import controls
+from seakeep.app.gate.account import Account
+from seakeep.app.gate.cases import open_orders
 from seakeep.brokers.sealed import SpentSeals
 from seakeep.core.errors import ConfigError, InvalidOrder
 from seakeep.core.orders import Order

@@ -11,9 +11,9 @@ from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import Field
 
-from seakeep.app.account import Account, Accounts
+from seakeep.app.gate.account import Account, Accounts
+from seakeep.app.gate.rulebox import judge_of
 from seakeep.app.places import ledger_location
-from seakeep.app.rulebox import judge_of
 from seakeep.app.sections import Settings
 from seakeep.app.web.desks import Desks
 from seakeep.app.web.identity import Identity

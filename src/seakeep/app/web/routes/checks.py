@@ -6,10 +6,10 @@ import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from seakeep.app import controls
-from seakeep.app.cases import Wish, case_for
+from seakeep.app.gate import controls
+from seakeep.app.gate.cases import Wish, case_for
+from seakeep.app.gate.rulebox import user_books
 from seakeep.app.places import bar_store
-from seakeep.app.rulebox import user_books
 from seakeep.app.web.figures import clean, number
 from seakeep.app.web.problems import Fault, Problem, explain
 from seakeep.app.web.schemas import Checked, OrderCheck, OrderSlip, Redeemed, Redemption, Verdict

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from seakeep.app import controls
-from seakeep.app.controls import Order, Standing
-from seakeep.app.limitsheet import limit_sheet
+from seakeep.app.gate import controls
+from seakeep.app.gate.controls import Order, Standing
+from seakeep.app.gate.limitsheet import limit_sheet
 from seakeep.app.web.schemas import Asked, Breaker, Confirmation, LimitChange, LimitSheet, Receipt
 from seakeep.app.web.state import Admin, Here, Operator, Reader, RunId, State, Who, Written
 from seakeep.ledger.inbox import Posted

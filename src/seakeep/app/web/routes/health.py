@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
-from seakeep.app import controls
+from seakeep.app.gate import controls
 from seakeep.app.web.metrics import Gauge
 from seakeep.app.web.problems import Fault, Problem
 from seakeep.app.web.state import Here, Reader, State

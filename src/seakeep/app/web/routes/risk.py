@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from seakeep.app import controls, riskwork
-from seakeep.app.account import Account
-from seakeep.app.risklevels import Asked, simulation
+from seakeep.app.gate import controls
+from seakeep.app.gate.account import Account
+from seakeep.app.risk import work as riskwork
+from seakeep.app.risk.levels import Asked, simulation
 from seakeep.app.web.figures import clean, metrics, positions
 from seakeep.app.web.schemas import Metrics, Positions
 from seakeep.app.web.state import Here, Reader, RunId

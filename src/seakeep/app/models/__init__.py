@@ -1,0 +1,1 @@
+"""Experts and regimes of a user: trained, kept, compared, chosen for a run."""

@@ -1,0 +1,1 @@
+"""The risk desk: what it is asked, and where its answers come from."""
