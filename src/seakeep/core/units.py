@@ -1,8 +1,10 @@
 """Milliseconds, intervals, time ranges, and the one bridge from float estimates to Decimal obligations."""
 
+import math
 import re
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 from seakeep.core.errors import ConfigError
 
@@ -11,6 +13,7 @@ __all__ = [
     "HOUR_MS",
     "MINUTE_MS",
     "YEAR_MS",
+    "as_float",
     "interval_ms",
     "iso",
     "parse_time",
@@ -26,6 +29,9 @@ DAY_MS = 24 * HOUR_MS
 YEAR_MS = 365 * DAY_MS
 """A crypto year trades 365 days."""
 
+_COUNTABLE = 1e15
+_CLEAR = 1e-15
+"""A count further than this from a whole one, relatively, is not a matter of rounding."""
 _UNITS = {"s": 1_000, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
 _INTERVAL = re.compile(r"([1-9]\d{0,4})([smhdw])")
 _DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
@@ -114,9 +120,27 @@ def quantise(value: float | Decimal, step: Decimal) -> Decimal:
 
 def quantise_down(value: float | Decimal, step: Decimal) -> Decimal:
     """Largest multiple of `step` not above the value: the safe side for a quantity or a price we receive."""
-    return _quantise(value, step, ROUND_FLOOR)
+    whole = _whole(value, step)
+    return _quantise(value, step, ROUND_FLOOR) if whole is None else Decimal(whole) * step
 
 
 def quantise_up(value: float | Decimal, step: Decimal) -> Decimal:
     """Smallest multiple of `step` not below the value: the safe side for a price we pay."""
-    return _quantise(value, step, ROUND_CEILING)
+    whole = _whole(value, step)
+    return _quantise(value, step, ROUND_CEILING) if whole is None else Decimal(whole + 1) * step
+
+
+def _whole(value: float | Decimal, step: Decimal) -> int | None:
+    """How many whole steps fit into a float, where a part of one is left that no rounding explains; else None."""
+    width = as_float(step)
+    if not isinstance(value, float) or not 0.0 < value < _COUNTABLE * width:
+        return None
+    count = value / width
+    whole = math.floor(count)
+    return whole if _CLEAR * count < count - whole < 1.0 - _CLEAR * count else None
+
+
+@lru_cache(maxsize=1024)
+def as_float(value: Decimal) -> float:
+    """The float nearest to a decimal that is asked for often, such as a lot or a fee."""
+    return float(value)

@@ -256,7 +256,8 @@ class Engine:
         if state.outlook is not None and pipeline.sizing.method == "kelly_portfolio":
             symbols = [frame.symbol for frame in frames]
             opinions = size_together(pipeline, state.outlook, symbols, opinions, wanted)
-        judged = [decision_of(pipeline, state, *parts, ts) for parts in zip(fresh, opinions, wanted, strict=True)]
+        asked = zip(fresh, opinions, wanted, strict=True)
+        judged = [decision_of(pipeline, state, market, opinion, side, ts) for market, opinion, side in asked]
         return [decision for decision in judged if decision is not None]
 
     def _exits(self, ts: int) -> list[Decision]:
@@ -271,7 +272,8 @@ class Engine:
         verdicts = []
         for row, verdict in enumerate(review(case, book)):
             market = self.state.markets[verdict.symbol]
-            told = (verdict.outcome, tuple(hit.rule for hit in verdict.hits), case.candidates[row].decision.target > 0)
+            rules = tuple([hit.rule for hit in verdict.hits])
+            told = (verdict.outcome, rules, case.candidates[row].decision.target > 0)
             if verdict.outcome is not Outcome.APPROVED and told != market.told:
                 verdicts.append(msgspec.structs.replace(verdict, flip=flip.stated(case, row, book, verdict)))
             else:

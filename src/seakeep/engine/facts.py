@@ -15,9 +15,9 @@ from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.state import EngineState, Forecast, Market
 from seakeep.risk.case import Candidate, Case, History, MarketFacts, ModelHealth
 from seakeep.risk.liquidity import hourly_volume
-from seakeep.risk.measures import Tail, correlated, history_from, ruin_chance, tail_of
+from seakeep.risk.measures import Tail, correlated, deviation, history_from, ruin_chance, tail_of
 from seakeep.risk.overlay import Adjustment, adjust
-from seakeep.risk.stops import protect
+from seakeep.risk.stops import Protection, protect
 from seakeep.stats.coverage import traffic_light
 
 __all__ = [
@@ -43,9 +43,9 @@ SENTIMENT = ("sentiment", "sentiment_volume", "sentiment_confidence")
 
 def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
     """What is known about a market at `ts`; its average range where some part looks at it."""
-    hour_ago, bar_ms = ts - HOUR_MS, pipeline.bar_ms
-    while market.traded and market.traded[0][0] <= hour_ago:
-        market.traded.popleft()
+    hour_ago, bar_ms, traded = ts - HOUR_MS, pipeline.bar_ms, market.traded
+    while traded and traded[0][0] <= hour_ago:
+        traded.popleft()
     hour = 0.0
     for bar in reversed(market.recent):
         if bar.close_time <= hour_ago:
@@ -58,7 +58,7 @@ def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
         age_bars=(ts - market.seen) / bar_ms,
         volume_1h=hourly_volume(hour, bar_ms) if market.recent else None,
         volume_24h=sum(market.volumes) if market.recent else None,
-        traded_1h=sum([notional for _, notional in market.traded]),
+        traded_1h=sum([notional for _, notional in traded]),
         volatility=_volatility(market, ts // DAY_MS),
         atr=_average_range(market, pipeline.stops.atr_bars) if pipeline.ranges else None,
         spread=market.spread,
@@ -68,10 +68,11 @@ def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
 def _volatility(market: Market, day: int) -> float | None:
     """Deviation of the latest daily log returns."""
     if market.volatility_day != day:
-        closes = np.array(list(market.closes)[-_VOLATILITY_DAYS - 1 :])
-        moves = np.diff(np.log(closes))
-        moves = moves[np.isfinite(moves)]
-        market.volatility = float(moves.std(ddof=1)) if len(moves) >= _LEAST_DAYS else None
+        logs = np.log(list(market.closes)[-_VOLATILITY_DAYS - 1 :])
+        moves = logs[1:] - logs[:-1]
+        if not np.isfinite(moves).all():
+            moves = moves[np.isfinite(moves)]
+        market.volatility = deviation(moves) if len(moves) >= _LEAST_DAYS else None
         market.volatility_day = day
     return market.volatility
 
@@ -174,15 +175,14 @@ def tailed(state: EngineState, snapshot: RiskSnapshot) -> RiskSnapshot:
 def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, decisions: Sequence[Decision]) -> Case:
     """The case of a slice, its protective prices set. One that only closes needs no facts, and gathers none."""
     held = dict(snapshot.exposure)
-    if pipeline.rule_book is None and all(d.target == 0.0 for d in decisions):
+    if pipeline.rule_book is None and not [d for d in decisions if d.target != 0.0]:
         return _bare_case(pipeline, state, snapshot, decisions)
     markets = {s: market_facts(state.markets[s], snapshot.ts, pipeline) for s in _concerned(held, decisions)}
     tones = [_tone(pipeline, state, d, snapshot.ts) for d in decisions]
     candidates = []
     for decision, tone in zip(decisions, tones, strict=True):
         facts, market = markets[decision.symbol], state.markets[decision.symbol]
-        yearly = None if facts.volatility is None else facts.volatility * _YEARLY
-        stop, targets = protect(market.mark, decision.target, pipeline.stops, facts.atr, yearly)
+        stop, targets = _protection(pipeline, facts, decision)
         if tone is not _NO_TONE:
             stop = stop and market.mark + (stop - market.mark) * tone.stop
             targets = tuple((market.mark + (price - market.mark) * tone.take_profit, part) for price, part in targets)
@@ -213,6 +213,13 @@ def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, deci
         limit_share=state.limit_share,
         correlation_factor=min([tone.correlation for tone in tones]),
     )
+
+
+def _protection(pipeline: Pipeline, facts: MarketFacts, decision: Decision) -> Protection:
+    if not pipeline.protects:
+        return None, ()
+    yearly = None if facts.volatility is None else facts.volatility * _YEARLY
+    return protect(facts.mark, decision.target, pipeline.stops, facts.atr, yearly)
 
 
 def _bare_case(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, decisions: Sequence[Decision]) -> Case:

@@ -53,8 +53,10 @@ class Opinion(msgspec.Struct, frozen=True):
     @property
     def remark(self) -> str:
         """Why this strategy, and who was not heard for what reason."""
-        unheard = ", ".join([f"{name} ({reason})" for name, reason in self.silent])
-        return "; ".join([said for said in (self.note, unheard and f"not heard: {unheard}") if said])
+        if not self.silent:
+            return self.note
+        unheard = "not heard: " + ", ".join([f"{name} ({reason})" for name, reason in self.silent])
+        return f"{self.note}; {unheard}" if self.note else unheard
 
     def edge(self, side: int) -> float | None:
         """Log return that the experts expect of holding that side; None where none expects anything."""
@@ -72,6 +74,8 @@ class _Desk(msgspec.Struct, frozen=True):
 
 def opine(pipeline: Pipeline, frames: Sequence[FeatureFrame], outlook: Outlook | None = None) -> list[Opinion]:
     """One opinion for the last row of each symbol's frame, in order; each symbol's latest votes are noted."""
+    if outlook is None and not pipeline.experts:
+        return [_alone(pipeline, frame) for frame in frames]
     if not frames:
         return []
     wanted = pipeline.strategy.lookback
@@ -89,6 +93,12 @@ def opine(pipeline: Pipeline, frames: Sequence[FeatureFrame], outlook: Outlook |
     said = [_opinion(desk, frame, rows) for frame, rows in _parts(frames)]
     outlook.vote({frame.symbol: signals for frame, (_, signals) in zip(frames, said, strict=True)})
     return [opinion for opinion, _ in said]
+
+
+def _alone(pipeline: Pipeline, frame: FeatureFrame) -> Opinion:
+    """The opinion of a strategy that nobody else speaks beside."""
+    own = _own(pipeline, frame, {}, None)
+    return Opinion(blend(() if own is None else (own,), pipeline.group_weights), _weight(pipeline, {}))
 
 
 def _parts(frames: Sequence[FeatureFrame]) -> Iterator[tuple[FeatureFrame, slice]]:
@@ -137,12 +147,9 @@ def _pooled(frames: Sequence[FeatureFrame]) -> FeatureFrame:
 def _opinion(desk: _Desk, frame: FeatureFrame, rows: slice) -> tuple[Opinion, list[Signal]]:
     pipeline, outlook = desk.pipeline, desk.outlook
     forecasts = {name: table[rows] for name, table in desk.tables.items()}
-    beliefs = _beliefs(pipeline, frame, forecasts) if forecasts else {}
+    beliefs = _beliefs(pipeline, frame, forecasts)
     paper = None if outlook is None else outlook.paper
     own = _own(pipeline, frame, forecasts, paper)
-    if outlook is None and not beliefs:
-        signals = [] if own is None else [own]
-        return Opinion(blend(signals, pipeline.group_weights), _weight(pipeline, beliefs)), signals
     voices, silent = _voices(desk, frame, beliefs)
     signals = voices if own is None else [own, *voices]
     label = "unknown" if outlook is None else outlook.label(frame.symbol)

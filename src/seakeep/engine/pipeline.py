@@ -111,6 +111,12 @@ class Pipeline:
         return self.stops.atr_multiple > 0 or self.rule_book is not None
 
     @cached_property
+    def protects(self) -> bool:
+        """Whether positions have stops or targets."""
+        stops = self.stops
+        return bool(stops.stop_loss or stops.trailing or stops.atr_multiple or stops.take_profit or stops.ladder)
+
+    @cached_property
     def day_bars(self) -> int:
         """Bars of a day."""
         return -(-DAY_MS // self.bar_ms)

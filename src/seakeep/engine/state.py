@@ -28,7 +28,8 @@ class Market:
 
     `recent` are its last bars, `volumes` (quote units) those of a day, `closes` its price at the start of each UTC day
     (NaN without a bar that day), `volatility` the deviation of its daily returns, kept until the next day; `traded` our
-    fills as (ts, quote units), `health` how often each expert lately had an answer, `told` the last refusal.
+    fills as (ts, quote units), `health` how often each expert lately had an answer, `told` the last refusal,
+    `newest` the frame that was read last.
     """
 
     instrument: Instrument
@@ -47,11 +48,14 @@ class Market:
     traded: deque[tuple[int, float]] = field(default_factory=deque)
     health: dict[str, float] = field(default_factory=dict)
     told: tuple[object, ...] = ()
+    newest: FeatureFrame | None = None
 
     def frame(self) -> FeatureFrame:
         """The newest features of this symbol; overwritten at its next bar."""
         stamps, values = self.features.rows()
-        return FeatureFrame(self.instrument.symbol, stamps, self.features.names, values)
+        if self.newest is None or self.newest.ts is not stamps or self.newest.values is not values:
+            self.newest = FeatureFrame(self.instrument.symbol, stamps, self.features.names, values)
+        return self.newest
 
     @property
     def leaving(self) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from seakeep.core.account import Portfolio
 from seakeep.core.market import Instrument, InstrumentKind
 from seakeep.core.orders import Side
-from seakeep.core.units import quantise_down, quantise_up
+from seakeep.core.units import as_float, quantise_down, quantise_up
 from seakeep.core.verdicts import RiskVerdict
 
 __all__ = ["HEADROOM", "ParentOrder", "Plan", "plan"]
@@ -91,7 +91,7 @@ def _wanted(target: float, held: Decimal, instrument: Instrument, mark: float, e
 
 def _too_small(qty: Decimal, mark: float, instrument: Instrument) -> bool:
     """Whether it is worth less than the venue takes; in Decimal where floats are too near to tell."""
-    value, least = float(qty) * mark, float(instrument.min_notional)
+    value, least = float(qty) * mark, as_float(instrument.min_notional)
     if abs(value - least) > _NEAR * least:
         return value < least
     return qty * Decimal(repr(mark)) < instrument.min_notional
@@ -107,7 +107,7 @@ def _addition(held: Decimal, wanted: Decimal, portfolio: Portfolio, instrument: 
     if instrument.kind is InstrumentKind.PERPETUAL:
         return qty
     cash = max(portfolio.cash.get(portfolio.quote, _ZERO), _ZERO)
-    if float(cash) * _SPENT > float(qty) * mark * (1.0 + float(instrument.taker_fee)):
+    if float(cash) * _SPENT > float(qty) * mark * (1.0 + as_float(instrument.taker_fee)):
         return qty
     payable = cash * (1 - HEADROOM) / (Decimal(repr(mark)) * (1 + instrument.taker_fee))
     return min(qty, quantise_down(payable, instrument.lot))
@@ -125,11 +125,13 @@ def _parent(
     verdict: RiskVerdict, instrument: Instrument, held: Decimal, side: Side, qty: Decimal, reduces: bool
 ) -> ParentOrder:
     """Protective prices go to the tick nearer the market: they act sooner, not later."""
-    after, long = abs(held + side.sign * qty), verdict.target > 0
-    nearer = {True: quantise_up, False: quantise_down}
-    stop = None if verdict.stop is None else nearer[long](verdict.stop, instrument.tick)
+    after, tick = abs(held + side.sign * qty), instrument.tick
+    stop_side, target_side = (quantise_up, quantise_down) if verdict.target > 0 else (quantise_down, quantise_up)
+    stop = None if verdict.stop is None else stop_side(verdict.stop, tick)
     wanted = verdict.targets or (() if verdict.take_profit is None else ((verdict.take_profit, 1.0),))
-    targets = _rungs([(nearer[not long](price, instrument.tick), share) for price, share in wanted], after, instrument)
+    targets = (
+        _rungs([(target_side(price, tick), share) for price, share in wanted], after, instrument) if wanted else ()
+    )
     return ParentOrder(
         id=f"{verdict.decision_id}-p",
         decision_id=verdict.decision_id,

@@ -26,8 +26,8 @@ class _Window:
         self.views = {name: column.view() for name, column in self._table.items()}
         for view in self.views.values():
             view.flags.writeable = False
-        cells: Any = [memoryview(self._table[name]) for name in COLUMNS]
-        self._ts, self._open, self._high, self._low, self._close, self._volume = cells
+        self.cells: dict[str, Any] = {name: memoryview(self._table[name]) for name in COLUMNS}
+        self._ts, self._open, self._high, self._low, self._close, self._volume = self.cells.values()
 
     def push(self, ts: int, open: float, high: float, low: float, close: float, volume: float) -> None:  # noqa: A002
         end = self.end
@@ -53,11 +53,18 @@ class _Bound:
         self._params = spec.params
         self._span = spec.lookback + tail - 1
         self._window = window
+        self._cells = window.cells[spec.text] if spec.inputs == (spec.text,) else None
 
     def compute(self) -> Float64:
         end = self._window.end
         start = end - self._span if end > self._span else 0
         return self._call(*[view[start:end] for view in self._views], *self._params)
+
+    def newest(self) -> float:
+        """The last value; of a bar column straight from the window."""
+        if self._cells is not None:
+            return float(self._cells[self._window.end - 1])
+        return float(self.compute()[-1])
 
 
 class _Bucket:
@@ -126,6 +133,9 @@ class LiveFeatures:
         self._bound = [_Bound(spec, column, self._window, tail) for column, spec in own]
         self._buckets = [_Bucket(self._step, longer, members) for longer, members in groups.items() if longer]
         self._values: Float64 = np.full((tail, len(parsed)), np.nan)
+        self._known: Int64 = np.empty(1, np.int64)
+        self._known_cell: Any = memoryview(self._known)
+        self._cells: Any = memoryview(self._values)
 
     def __len__(self) -> int:
         """Bars pushed so far."""
@@ -148,22 +158,27 @@ class LiveFeatures:
         for bucket in self._buckets:
             if bucket.push(open_time, bar):
                 for bound in bucket.bound:
-                    values[-1, bound.column] = bound.compute()[-1]
+                    values[-1, bound.column] = bound.newest()
 
     def rows(self) -> tuple[Int64, Float64]:
         """When the last `tail` rows became known (m,), and their values (m, k); m < tail until that many were pushed.
 
-        The values are overwritten by the next call.
+        They are overwritten by the next call.
         """
         tail, values = self._tail, self._values
+        if tail == 1 and self._count:
+            return self._newest()
         for bound in self._bound if self._count else ():
-            column = bound.compute()
-            if tail == 1:
-                values[0, bound.column] = column[-1]
-            else:
-                latest = column[-tail:]
-                values[tail - len(latest) :, bound.column] = latest
+            latest = bound.compute()[-tail:]
+            values[tail - len(latest) :, bound.column] = latest
         count = min(tail, self._count)
         end = self._window.end
         known: Int64 = self._window.views["ts"][end - count : end] + self._step
         return known, values[tail - count :]
+
+    def _newest(self) -> tuple[Int64, Float64]:
+        """The last row, in the same two arrays every time."""
+        self._known_cell[0] = self._last + self._step
+        for bound in self._bound:
+            self._cells[0, bound.column] = bound.newest()
+        return self._known, self._values

@@ -1,7 +1,6 @@
 """What one candidate may have on its own: reasons to refuse an addition, and ceilings on its weight."""
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from seakeep.core.market import InstrumentKind
@@ -32,6 +31,12 @@ _CAUSE = {
 
 
 _EXACT = 1.0 + 1e-12
+_INF = math.inf
+_ORDER_RULES = (
+    ("max_order_notional", "largest order in quote units"),
+    ("max_order_share", "share of an hour's volume (quote units) in one order"),
+    ("max_participation", "share of this hour's volume (quote units) that is left to us"),
+)
 _MEASURED = ("target", "equity", "price", "position", "exposure", "stop")
 
 
@@ -58,48 +63,58 @@ class Ceiling(NamedTuple):
         return max(0.0, (self.limit - self.offset) / self.slope) if self.slope > 0 else math.inf
 
 
-def blocks(candidate: Candidate, case: Case) -> Iterator[RuleHit]:
+def blocks(candidate: Candidate, case: Case) -> list[RuleHit]:
     """Why no addition of this candidate may pass at all; nothing if it may."""
-    yield from _measurable(candidate, case)
+    found, symbol, target = _measurable(candidate, case), candidate.decision.symbol, candidate.decision.target
     first = case.candidates[0]
-    if first is not candidate and next(c for c in case.candidates if c.symbol == candidate.symbol) is not candidate:
-        yield RuleHit("asked_twice", "block", 0.0, 0.0, f"another decision of this slice is on {candidate.symbol}")
+    if first is not candidate and next(c for c in case.candidates if c.symbol == symbol) is not candidate:
+        found.append(_block("asked_twice", 0.0, 0.0, f"another decision of this slice is on {symbol}"))
     if case.breaker is not BreakerState.NORMAL:
-        yield _breaker(case)
-    market = case.markets.get(candidate.symbol)
+        found.append(_breaker(case))
+    market, limits = case.markets.get(symbol), case.limits
     if market is None:
-        yield RuleHit("market_unknown", "block", 0.0, 0.0, f"nothing is known about the market of {candidate.symbol}")
-    elif not market.age_bars <= case.limits.max_age_bars:
+        found.append(_block("market_unknown", 0.0, 0.0, f"nothing is known about the market of {symbol}"))
+    elif not market.age_bars <= limits.max_age_bars:
         message = f"the last bar is of {iso(market.seen)}: no addition on a stale price"
-        yield RuleHit("max_age_bars", "block", _number(market.age_bars), case.limits.max_age_bars, message)
+        found.append(_block("max_age_bars", market.age_bars, limits.max_age_bars, message))
     for model in case.models:
-        if model.symbol == candidate.symbol and not model.share >= case.limits.min_model_health:
+        if model.symbol == symbol and not model.share >= limits.min_model_health:
             message = f"expert {model.expert} answers too seldom to be trusted"
-            yield RuleHit("min_model_health", "block", _number(model.share), case.limits.min_model_health, message)
-    if candidate.decision.target < 0 and candidate.instrument.kind is InstrumentKind.SPOT:
-        yield RuleHit("spot_short", "block", candidate.decision.target, 0.0, "spot cannot be sold short")
+            found.append(_block("min_model_health", model.share, limits.min_model_health, message))
+    if target < 0 and candidate.instrument.kind is InstrumentKind.SPOT:
+        found.append(_block("spot_short", target, 0.0, "spot cannot be sold short"))
+    return found
 
 
-def _measurable(candidate: Candidate, case: Case) -> Iterator[RuleHit]:
-    target, mark, stop, equity = candidate.decision.target, candidate.mark, candidate.stop, case.snapshot.equity
-    finite, gross = math.isfinite, case.snapshot.gross
+def _measurable(candidate: Candidate, case: Case) -> list[RuleHit]:
+    target, held, gross = candidate.decision.target, candidate.held, case.snapshot.gross
+    mark, stop, equity = candidate.mark, candidate.stop, case.snapshot.equity
     sound = (
-        finite(target),
-        finite(equity) and equity > 0,
-        finite(mark) and mark > 0,
-        finite(candidate.held),
-        finite(gross),
-        stop is None or (finite(stop) and stop > 0),
+        -_INF < target < _INF,
+        0.0 < equity < _INF,
+        0.0 < mark < _INF,
+        -_INF < held < _INF,
+        -_INF < gross < _INF,
+        stop is None or 0.0 < stop < _INF,
     )
-    if not all(sound):
-        values = (target, equity, mark, candidate.held, gross, stop)
+    found = []
+    if False in sound:
+        values = (target, equity, mark, held, gross, stop)
         for name, value, fine in zip(_MEASURED, values, sound, strict=True):
             if not fine:
-                message = f"the {name} is {value}: what cannot be measured is not added to"
-                yield RuleHit("unmeasurable", "block", _number(value), 0.0, message)
+                found.append(
+                    _block(
+                        "unmeasurable", value, 0.0, f"the {name} is {value}: what cannot be measured is not added to"
+                    )
+                )
     if stop is not None and (mark - stop) * target <= 0:
         message = f"the stop {stop:g} lies on the winning side of {mark:g}: it protects nothing"
-        yield RuleHit("stop_side", "block", _number(stop), _number(mark), message)
+        found.append(_block("stop_side", stop, _number(mark), message))
+    return found
+
+
+def _block(rule: str, value: float | None, limit: float, message: str) -> RuleHit:
+    return RuleHit(rule, "block", _number(value), limit, message)
 
 
 def _number(value: float | None) -> float:
@@ -111,10 +126,10 @@ def _breaker(case: Case) -> RuleHit:
     until = _UNTIL[case.breaker]
     cause = _CAUSE.get(case.breaker)
     if cause is None:
-        return RuleHit("stale_book", "block", 0.0, 0.0, f"a position has no fresh price: only reductions {until}")
+        return _block("stale_book", 0.0, 0.0, f"a position has no fresh price: only reductions {until}")
     rule, measured, limit = cause
     value, most = getattr(case.snapshot, measured), getattr(case.limits, limit)
-    return RuleHit(rule, "block", _number(value), most, f"the breaker is {case.breaker}: only reductions {until}")
+    return _block(rule, value, most, f"the breaker is {case.breaker}: only reductions {until}")
 
 
 def stop_distance(candidate: Candidate, case: Case) -> float:
@@ -124,32 +139,35 @@ def stop_distance(candidate: Candidate, case: Case) -> float:
     return abs(candidate.mark - candidate.stop) / candidate.mark
 
 
-def ceilings(candidate: Candidate, case: Case, *, tail_known: bool) -> Iterator[Ceiling]:
+def ceilings(candidate: Candidate, case: Case, *, tail_known: bool) -> list[Ceiling]:
     """The limits on this candidate alone that it meets or nearly meets, in the order they are named to people."""
-    limits, equity, asked = case.limits, case.snapshot.equity, abs(candidate.decision.target)
+    limits, instrument, asked, found = case.limits, candidate.instrument, abs(candidate.decision.target), []
     if asked >= NEAR * limits.max_weight:
-        yield Ceiling("max_weight", 0.0, 1.0, limits.max_weight, "position cut to the largest allowed")
-    left = limits.max_weight * limits.unknown_tail_share
-    if not tail_known and limits.unknown_tail_share < 1.0 and asked >= NEAR * left:
-        message = f"fewer than {limits.min_tail_days} days of returns: the tail is not known"
-        yield Ceiling("tail_unknown", 0.0, 1.0, left, message)
-    most = float(candidate.instrument.max_leverage)
-    if candidate.instrument.kind is InstrumentKind.PERPETUAL and asked >= NEAR * most:
-        yield Ceiling("instrument_leverage", 0.0, 1.0, most, "the venue lends no more on this contract")
+        found.append(Ceiling("max_weight", 0.0, 1.0, limits.max_weight, "position cut to the largest allowed"))
+    if not tail_known and limits.unknown_tail_share < 1.0:
+        left = limits.max_weight * limits.unknown_tail_share
+        if asked >= NEAR * left:
+            message = f"fewer than {limits.min_tail_days} days of returns: the tail is not known"
+            found.append(Ceiling("tail_unknown", 0.0, 1.0, left, message))
+    if instrument.kind is InstrumentKind.PERPETUAL:
+        most = float(instrument.max_leverage)
+        if asked >= NEAR * most:
+            found.append(Ceiling("instrument_leverage", 0.0, 1.0, most, "the venue lends no more on this contract"))
     distance = stop_distance(candidate, case)
     if distance * asked >= NEAR * limits.max_trade_loss:
         at = "at its stop" if candidate.stop is not None else f"if it falls by {distance:.0%}, having no stop"
-        yield Ceiling("max_trade_loss", 0.0, distance, limits.max_trade_loss, f"what the position may lose {at}")
-    market, before = case.markets[candidate.symbol], -abs(candidate.base) * equity
-    moved = before + equity * asked
-    for rule, limit, message in (
-        ("max_order_notional", limits.max_order_notional, "largest order in quote units"),
-        ("max_order_share", order_room(market, limits), "share of an hour's volume (quote units) in one order"),
-        (
-            "max_participation",
-            participation_room(market, limits),
-            "share of this hour's volume (quote units) that is left to us",
-        ),
-    ):
-        if moved >= NEAR * limit:
-            yield Ceiling(rule, before, equity, limit, message)
+        message = f"what the position may lose {at}"
+        found.append(Ceiling("max_trade_loss", 0.0, distance, limits.max_trade_loss, message))
+    return [*found, *_of_the_order(candidate, case)]
+
+
+def _of_the_order(candidate: Candidate, case: Case) -> list[Ceiling]:
+    """The limits on what is ordered now, in quote units: on top of what is held."""
+    limits, market, equity = case.limits, case.markets[candidate.decision.symbol], case.snapshot.equity
+    before = -abs(candidate.base) * equity
+    moved = before + equity * abs(candidate.decision.target)
+    rooms = (limits.max_order_notional, order_room(market, limits), participation_room(market, limits))
+    if not moved >= NEAR * min(rooms):
+        return []
+    spoken = zip(_ORDER_RULES, rooms, strict=True)
+    return [Ceiling(rule, before, equity, room, said) for (rule, said), room in spoken if moved >= NEAR * room]

@@ -18,6 +18,7 @@ __all__ = [
     "Tail",
     "correlated",
     "correlations",
+    "deviation",
     "history_from",
     "measure",
     "ruin_chance",
@@ -83,10 +84,14 @@ class Tail:
         return self.figures(weights)[1]
 
     def volatility(self, weights: Float64) -> float:
-        """Deviation of a day's return: what `std(ddof=1)` gives, to the last bit, at a third of its price."""
-        made = self.table @ weights
-        made -= np.add.reduce(made) / len(made)
-        return math.sqrt(np.add.reduce(made * made) / (len(made) - 1))
+        """Deviation of a day's return."""
+        return deviation(self.table @ weights)
+
+
+def deviation(x: Float64) -> float:
+    """What `x.std(ddof=1)` gives, to the last bit, at a third of its price."""
+    apart = x - np.add.reduce(x) / len(x)
+    return math.sqrt(np.add.reduce(apart * apart) / (len(x) - 1))
 
 
 def ruin_chance(volatility: float) -> float:

@@ -6,7 +6,7 @@ import msgspec
 
 from seakeep.core.market import Instrument
 from seakeep.core.orders import Order
-from seakeep.core.units import MINUTE_MS
+from seakeep.core.units import MINUTE_MS, as_float
 from seakeep.core.verdicts import RuleHit
 from seakeep.risk.limits import Limits
 
@@ -53,17 +53,21 @@ def _pace(order: Order, traffic: Traffic, limits: Limits) -> RuleHit | None:
 def _form(order: Order, traffic: Traffic) -> RuleHit | None:
     """Whole lots and ticks, finite and positive."""
     instrument = traffic.instrument
-    for name, value, step in (
-        ("quantity", order.qty, instrument and instrument.lot),
-        ("price", order.price, instrument and instrument.tick),
-        ("stop price", order.stop_price, instrument and instrument.tick),
-    ):
-        if value is None:
-            continue
-        if not (value.is_finite() and value > 0):
-            return RuleHit("precision", "block", 0.0, 0.0, f"the {name} is {value}, not a positive number")
-        if step and value % step:
-            return RuleHit("precision", "block", float(value), float(step), f"the {name} is not a multiple of {step}")
+    lot, tick = (None, None) if instrument is None else (instrument.lot, instrument.tick)
+    return (
+        _multiple("quantity", order.qty, lot)
+        or _multiple("price", order.price, tick)
+        or _multiple("stop price", order.stop_price, tick)
+    )
+
+
+def _multiple(name: str, value: Decimal | None, step: Decimal | None) -> RuleHit | None:
+    if value is None:
+        return None
+    if not (value.is_finite() and value > 0):
+        return RuleHit("precision", "block", 0.0, 0.0, f"the {name} is {value}, not a positive number")
+    if step and value % step:
+        return RuleHit("precision", "block", float(value), float(step), f"the {name} is not a multiple of {step}")
     return None
 
 
@@ -78,11 +82,15 @@ def _size(order: Order, traffic: Traffic, limits: Limits) -> RuleHit | None:
             return RuleHit(
                 "price_band", "block", apart, limits.price_band, f"{price} is too far from the market, {mark:g}"
             )
+    most, least = limits.max_order_notional, 0.0
+    if traffic.instrument is not None:
+        least = as_float(traffic.instrument.min_notional)
+    if least * (1.0 + _EXACT) < float(order.qty) * float(order.price or mark) < most:
+        return None
     notional = float(order.qty * (order.price or Decimal(repr(mark))))
-    if notional > limits.max_order_notional * (1.0 + _EXACT):
+    if notional > most * (1.0 + _EXACT):
         message = "larger than any single order may be (quote units)"
-        return RuleHit("max_order_notional", "block", notional, limits.max_order_notional, message)
-    least = 0.0 if traffic.instrument is None else float(traffic.instrument.min_notional)
+        return RuleHit("max_order_notional", "block", notional, most, message)
     if notional < least:
         return RuleHit("min_notional", "block", notional, least, "smaller than the venue takes (quote units)")
     return None

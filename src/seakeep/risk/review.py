@@ -15,7 +15,7 @@ from seakeep.risk.breaker import BreakerState
 from seakeep.risk.case import Candidate, Case, RuleBook, reduces
 from seakeep.risk.ceilings import Ceiling, blocks, ceilings
 from seakeep.risk.measures import tail_of
-from seakeep.risk.room import NEAR, Book, Check, checks
+from seakeep.risk.room import NEAR, Book, Check, all_checks, fits
 
 __all__ = ["review"]
 
@@ -42,8 +42,13 @@ class _Ruling(msgspec.Struct, eq=False):
 
     def cut(self, rule: str, value: float, limit: float, message: str) -> None:
         """Note a limit that took something away; each rule is named once."""
-        if all(hit.rule != rule for hit in self.hits):
+        if rule not in [hit.rule for hit in self.hits]:
             self.hits.append(RuleHit(rule, "warn", value, limit, message))
+
+    def approach(self, rule: str, value: float, limit: float, message: str) -> None:
+        """Note a limit that is nearly met, unless it has spoken."""
+        if limit > 0 and value >= NEAR * limit and rule not in [hit.rule for hit in self.hits]:
+            self.near.append(RuleHit(rule, "info", value, limit, f"{value / limit:.0%} of the limit: {message}"))
 
 
 def review(case: Case, book: RuleBook | None = None) -> tuple[RiskVerdict, ...]:
@@ -58,7 +63,7 @@ def review(case: Case, book: RuleBook | None = None) -> tuple[RiskVerdict, ...]:
         _spare(rulings, _together(case, rulings))
     except Exception as error:
         rulings = [_closed(c, f"the review failed: {type(error).__name__}: {error}") for c in case.candidates]
-    return tuple(_verdict(ruling, case, version) for ruling in rulings)
+    return tuple([_verdict(ruling, case, version) for ruling in rulings])
 
 
 def _consult(case: Case, book: RuleBook | None) -> _Spoken:
@@ -90,12 +95,13 @@ def _alone(candidate: Candidate, case: Case, said: Sequence[RuleHit]) -> _Ruling
     if candidate.reduces:
         return ruling
     ruling.hits = [*blocks(candidate, case), *spoken]
-    if ruling.hits and any(hit.severity == "block" for hit in ruling.hits):
+    if ruling.hits and "block" in [hit.severity for hit in ruling.hits]:
         ruling.target = _closed_target(candidate)
         return ruling
-    known = _tail_known(candidate.symbol, case)
+    known = _tail_known(candidate.decision.symbol, case)
     ruling.limits = (*_from_book(said), *ceilings(candidate, case, tail_known=known))
-    _cut_alone(ruling, case.limits.max_weight)
+    if ruling.limits:
+        _cut_alone(ruling, case.limits.max_weight)
     return ruling
 
 
@@ -104,7 +110,8 @@ def _tail_known(symbol: str, case: Case) -> bool:
     if case.history is None:
         return False
     symbols = (symbol, *[s for s, weight in case.snapshot.exposure if weight and s != symbol])
-    if case.history.alone is not None and case.history.alone.keys() >= set(symbols):
+    alone = case.history.alone
+    if alone is not None and False not in [s in alone for s in symbols]:
         return True
     return tail_of(case.history, symbols, case.limits) is not None
 
@@ -145,8 +152,8 @@ def _together(case: Case, rulings: Sequence[_Ruling]) -> Sequence[Check]:
     """Cut all additions to what the book has room for; the figures of the book as it would then be."""
     found: Sequence[Check] = ()
     for _ in range(_PASSES):
-        adding = [ruling for ruling in rulings if ruling.adds]
-        found = list(checks(_book(case, rulings))) if adding else []
+        sizes = _sizes(case, rulings)
+        found = () if sizes is None or fits(case, sizes) else list(all_checks(_book(case, rulings)))
         if not found or all(check.share == 1.0 for check in found):
             break
         _scale(rulings, found)
@@ -157,6 +164,17 @@ def _together(case: Case, rulings: Sequence[_Ruling]) -> Sequence[Check]:
         if cut and ruling.adds and abs(ruling.target - ruling.base) < case.limits.min_weight:
             ruling.target = ruling.base
     return found
+
+
+def _sizes(case: Case, rulings: Sequence[_Ruling]) -> dict[str, float] | None:
+    """The most that each symbol may come to weigh, of either sign; None if nothing is added."""
+    sizes = {symbol: abs(weight) for symbol, weight in case.snapshot.exposure}
+    adding = False
+    for ruling in rulings:
+        adds, base = ruling.adds, ruling.base
+        adding = adding or adds
+        sizes[ruling.candidate.decision.symbol] = abs(base) + abs(ruling.target - base) if adds else abs(ruling.target)
+    return sizes if adding else None
 
 
 def _book(case: Case, rulings: Sequence[_Ruling]) -> Book:
@@ -183,14 +201,12 @@ def _scale(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
 
 def _spare(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
     """Limits that nearly spoke: of the candidate at what it may have, and of the book as it would be."""
-    for ruling in [ruling for ruling in rulings if ruling.adds and (ruling.limits or found)]:
-        used = [(c.rule, c.value(ruling.target), c.limit, c.message) for c in ruling.limits]
-        mine = (check for check in found if ruling.candidate.symbol in check.members)
-        used += [(check.rule, check.value, check.limit, check.message) for check in mine]
-        spoken = {hit.rule for hit in ruling.hits}
-        for rule, value, limit, message in used:
-            if rule not in spoken and limit > 0 and value >= NEAR * limit:
-                ruling.near.append(RuleHit(rule, "info", value, limit, f"{value / limit:.0%} of the limit: {message}"))
+    for ruling in [ruling for ruling in rulings if (ruling.limits or found) and ruling.adds]:
+        for ceiling in ruling.limits:
+            ruling.approach(ceiling.rule, ceiling.value(ruling.target), ceiling.limit, ceiling.message)
+        for check in found:
+            if ruling.candidate.symbol in check.members:
+                ruling.approach(check.rule, check.value, check.limit, check.message)
 
 
 def _verdict(ruling: _Ruling, case: Case, version: str) -> RiskVerdict:

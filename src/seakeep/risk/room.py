@@ -16,7 +16,7 @@ from seakeep.core.market import Float64
 from seakeep.risk.case import Case
 from seakeep.risk.measures import Tail, correlated, tail_of
 
-__all__ = ["NEAR", "ROOM_RULES", "Book", "Check", "all_checks", "checks"]
+__all__ = ["NEAR", "ROOM_RULES", "Book", "Check", "all_checks", "checks", "fits"]
 
 NEAR = 0.8
 """A limit used to this share is a near miss."""
@@ -81,27 +81,26 @@ class Book(msgspec.Struct, frozen=True, eq=False, dict=True):
 
 
 def checks(book: Book) -> Iterator[Check]:
-    """The limits on the whole book that may be met or nearly met, in the order they are named to people.
+    """The limits on the whole book that may be met or nearly met, in the order they are named to people."""
+    sides = zip(book.symbols, book.base, book.added, strict=True)
+    return iter(()) if fits(book.case, {s: abs(b) + abs(a) for s, b, a in sides}) else all_checks(book)
 
-    A book so small that no figure can come near its limit has none: every figure but the leverage is at most the sum
-    of its absolute weights, and its CVaR at most the sum of what each position has alone (it is subadditive).
+
+def fits(case: Case, sizes: Mapping[str, float]) -> bool:
+    """Whether a book is so small that no figure can come near its limit; `sizes` are absolute weights by symbol.
+
+    Every figure but the leverage is at most the sum of the sizes, and the CVaR at most the sum of what each position
+    has alone (it is subadditive).
     """
-    return iter(()) if _small(book) else all_checks(book)
-
-
-def _small(book: Book) -> bool:
-    limits, history = book.case.limits, book.case.history
-    gross = sum([abs(b) + abs(a) for b, a in zip(book.base, book.added, strict=True)])
-    least = min(limits.max_gross, limits.max_net, limits.max_correlated, limits.max_concentration)
-    if gross >= 1.0 or gross >= NEAR * min(least, limits.max_leverage * (1.0 - gross)):
+    limits, history, gross = case.limits, case.history, sum(sizes.values())
+    if gross >= 1.0 or gross >= NEAR * min(limits.least_room, limits.max_leverage * (1.0 - gross)):
         return False
     if history is None:
         return True
     if history.alone is None:
         return False
-    sides = zip(book.symbols, book.base, book.added, strict=True)
-    worst = sum([history.alone.get(s, math.inf) * (abs(b) + abs(a)) for s, b, a in sides])
-    return worst < NEAR * min(limits.max_cvar, limits.max_marginal_cvar) * book.case.limit_share
+    worst = sum([history.alone.get(symbol, math.inf) * size for symbol, size in sizes.items() if size])
+    return worst < NEAR * limits.least_tail * case.limit_share
 
 
 def all_checks(book: Book) -> Iterator[Check]:

@@ -71,11 +71,17 @@ def test_what_is_not_known_is_said_and_does_not_pass(returns):
     assert "n/a" in [row.value for row in rows(line)]
 
 
+def test_the_odds_of_overfitting_are_missed_where_no_family_is_given():
+    said = {row.label: row for row in rows(judge(RETURNS, "1d"))}["Overfitting"]
+    assert said.value == "n/a"
+    assert said.meaning.startswith("not known: nothing it was chosen from is at hand")
+
+
 def test_no_record_is_long_enough_for_a_ratio_below_luck():
     line = judge(RETURNS, "1d", Search(1000, 1000.0, 4.0))
     assert line.needed_ms == math.inf
     assert as_json(line)["needed_ms"] is None
-    assert table(line).row_count == 6
+    assert table(line).row_count == 7
 
 
 def test_hours_and_days_of_the_same_record_agree_on_time():

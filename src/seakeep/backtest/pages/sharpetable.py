@@ -25,7 +25,7 @@ class Row(msgspec.Struct, frozen=True):
 def rows(line: SharpeLine) -> tuple[Row, ...]:
     """The rows of a Sharpe line, in the order they are read."""
     low, high = plain(line.sharpe.low), plain(line.sharpe.high)
-    found = [
+    found = (
         Row("Sharpe ratio", plain(line.sharpe.value), f"a year, {LEVEL:.0%} interval {low} to {high}"),
         Row("Trials behind it", f"{line.search.trials:,}", _ideas(line)),
         Row("Best of luck", plain(line.luck), "the ratio the best of as many worthless ideas is expected to show"),
@@ -34,11 +34,8 @@ def rows(line: SharpeLine) -> tuple[Row, ...]:
         ),
         Row("Deflated", percent(line.dsr, 1), f"the same, given the trials; {LEVEL:.0%} is asked for"),
         Row("Record needed", _needed(line), f"to settle it at {LEVEL:.0%}; there is {duration(line.record_ms)}"),
-    ]
-    if line.family:
-        overfit = f"chance that the best of these {line.family:,} in sample is below their median out of sample"
-        found.append(Row("Overfitting", percent(line.pbo, 1), overfit))
-    return tuple(found)
+    )
+    return (*found, Row("Overfitting", percent(line.pbo, 1), _family(line)))
 
 
 def says(line: SharpeLine) -> str:
@@ -82,6 +79,12 @@ def as_json(line: SharpeLine) -> dict[str, object]:
 def _ideas(line: SharpeLine) -> str:
     ideas = f"{line.search.effective:,.0f} of them ideas of their own"
     return "no other result was counted on these bars" if line.search.trials == 1 else ideas
+
+
+def _family(line: SharpeLine) -> str:
+    if line.family < 2:
+        return "not known: nothing it was chosen from is at hand; optimize and integrity run its neighbours"
+    return f"chance that the best of these {line.family:,} in sample is below their median out of sample"
 
 
 def _needed(line: SharpeLine) -> str:
