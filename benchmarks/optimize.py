@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 
 from seakeep.app.search import optimizer
-from seakeep.app.search.candidates import ranking
 from seakeep.app.search.searching import Searching
 from seakeep.app.search.studystore import open_study
 from seakeep.app.settings import load
@@ -98,7 +97,7 @@ def main() -> None:
             clock[:] = now
 
         space = Space.of(asked.space)
-        search = Searching(ranking(settings), Path(folder), asked, space, by_driver=False)
+        search = Searching(settings, Path(folder), asked, space)
         mark("prepare: read, features of the corners, history")
         search.estimate()
         mark("first run: kernel from its cache, delays drawn")

@@ -10,12 +10,20 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from shutil import which
+from threading import Barrier
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.unit.app.web.test_door import payload
+
 ROOT = Path(__file__).parents[2]
+SEED = ROOT.parent / "shared/mission/seeds/000_cd8a925f3cd0fb55.txt"
 SERVE = (sys.executable, "-m", "seakeep.app.cli", "serve", "--port", "0", "--risks-port", "0", "--json")
 POSITION = {"ot_pos_dealid": "BTC", "ot_pos_direction": "BUY", "ot_pos_opening": 100, "ot_risk_check": "true"}
 BODY = json.dumps({"ot_user_id": "9", "ot_risk_input": {"ot_user_balance": 1, "position-data": [POSITION]}}).encode()
@@ -82,6 +90,39 @@ def test_the_document_is_served_and_names_the_questions(server: Server) -> None:
     status, document = get(f"{server.api}/openapi.json")
     assert status == 200
     assert "/api/v1/risk/check-order" in document["paths"]
+
+
+def test_two_hundred_clients_of_two_users_get_each_their_own_answer(server: Server) -> None:
+    address, together = server.risks.removeprefix("http://").removesuffix("/risks"), Barrier(200, timeout=30)
+    get(server.risks, BODY)
+
+    def ask(n: int) -> tuple[int, int, Any]:
+        body = json.dumps(payload(f"user-{n % 2}", 90.0 if n % 2 else None))
+        with closing(HTTPConnection(address, timeout=60)) as line:
+            line.connect()
+            together.wait()
+            line.request("POST", "/risks", body)
+            reply = line.getresponse()
+            return n, reply.status, json.loads(reply.read())
+
+    with ThreadPoolExecutor(200) as pool:
+        for n, status, answer in pool.map(ask, range(200)):
+            codes = {code for risk in answer["identified_risks"] for code in risk}
+            assert (status, answer["ot_user_id"]) == (200, f"user-{n % 2}")
+            assert ("position-stop-loss" in codes) == (n % 2 == 0)
+
+
+@pytest.mark.skipif(which("curl") is None, reason="no curl on this machine")
+@pytest.mark.skipif(not SEED.exists(), reason="shared/mission/seeds is not beside this checkout")
+def test_the_payload_of_the_old_manual_is_answered_to_curl_as_it_is_printed(server: Server, tmp_path: Path) -> None:
+    printed = SEED.read_text().partition("Example payload:")[2].split("```")[1]
+    file = tmp_path / "payload.json"
+    file.write_text(printed)
+    for method in ("GET", "POST"):
+        words = ["curl", "-sS", "-X", method, "-H", "Content-Type: application/json", "-d", f"@{file}", server.risks]
+        answer = json.loads(subprocess.run(words, capture_output=True, check=True, timeout=60).stdout)
+        assert answer["ot_user_id"] == json.loads(printed)["ot_user_id"]
+        assert {code for risk in answer["identified_risks"] for code in risk} == {"position-take-profit"}
 
 
 def test_a_token_opens_a_server_that_runs_and_its_end_closes_it(server: Server) -> None:

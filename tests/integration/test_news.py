@@ -1,5 +1,6 @@
 """Stored news reach every run alike; taken away, the sentiment group falls silent, decisions move, and it is said."""
 
+import dataclasses
 import json
 
 import msgspec
@@ -9,8 +10,10 @@ from typer.testing import CliRunner
 from seakeep.app.cli import app
 from seakeep.app.explain import explain, explain_not, journal_of
 from seakeep.app.hearing import hearing_line, hearing_of, hearing_section
+from seakeep.app.integrity import glance, open_case, write
 from seakeep.app.places import ledger_location
-from seakeep.app.runs import dry_run, run_backtest
+from seakeep.app.runs import dry_run, run_backtest, write_report
+from seakeep.core.errors import DataError
 from seakeep.core.events import Slice
 from seakeep.core.market import OrderBook
 from seakeep.core.units import DAY_MS
@@ -85,6 +88,54 @@ def test_an_instalment_hears_what_came_after_it_stopped(desk, tmp_path):
     stock(tmp_path, MADE.frames.values(), MADE)
     write_news(root, MADE.news)
     assert traded(dry_run(settings(**LISTENING), tmp_path)) == traded(dry)
+
+
+def test_news_that_come_too_late_for_a_run_are_left_out_and_it_says_so(desk, tmp_path, capsys):
+    root = stock(tmp_path, map(half, MADE.frames.values()), MADE).root
+    middle = int(half(MADE.frames["BTC/USDT"]).known_at[-1])
+    known = [item for item in MADE.news if item.known_at <= middle]
+    write_news(root, known[:-3])
+    dry_run(settings(**LISTENING), tmp_path)
+    dry_run(settings(**LISTENING), tmp_path)
+    assert "late" not in capsys.readouterr().err
+    write_news(root, MADE.news)
+    stock(tmp_path, MADE.frames.values(), MADE)
+    again = dry_run(settings(**LISTENING), tmp_path)
+    assert "warning: 3 news items came into the store late" in capsys.readouterr().err
+    with Ledger.open(ledger_location(settings(**LISTENING), tmp_path), readonly=True) as ledger:
+        told = [n for _, event, _ in ledger.entries(again.run_id) if isinstance(event, Slice) for n in event.news]
+    assert [item for item in MADE.news if item not in told] == known[-3:]
+
+
+def test_a_manifest_names_what_was_heard_and_a_run_is_not_explained_over_other_news(desk, tmp_path):
+    userdir, dry = desk
+    heard = dry.manifest["heard"]
+    assert heard["news"]["items"] == len(MADE.news)
+    assert "books" not in heard
+    assert "news" not in run_backtest(settings(**LISTENING, data__news=False), userdir).manifest["heard"]
+    root = stock(tmp_path, MADE.frames.values(), MADE).root
+    write_news(root, reversed(MADE.news))
+    result = run_backtest(settings(**LISTENING), tmp_path)
+    assert result.manifest["heard"] == heard
+    write_report(result, tmp_path)
+    assert explain(tmp_path, result.decisions[0].id).decision == result.decisions[0]
+    write_news(root, [msgspec.structs.replace(MADE.news[0], body="all is lost")])
+    with pytest.raises(DataError, match=f"the news changed since {result.run_id}"):
+        explain(tmp_path, result.decisions[0].id)
+
+
+def test_a_judged_page_shows_what_was_heard_and_stays_when_the_run_is_made_again(desk, tmp_path):
+    write_news(stock(tmp_path, MADE.frames.values(), MADE).root, MADE.news)
+    chosen = settings(**LISTENING)
+    case = open_case(chosen, tmp_path)
+    section = hearing_section(hearing_of(chosen, tmp_path, case.result))
+    page = write(case.result, glance(case), tmp_path, section)
+    text = page.read_text()
+    assert text.index("Provisional grade") < text.index(f"{VOICE} was heard in")
+    whole = write(case.result, msgspec.structs.replace(glance(case), whole=True), tmp_path, section).read_text()
+    assert write_report(case.result, tmp_path).read_text() == whole
+    other = dataclasses.replace(case.result, fills=case.result.fills[:-1])
+    assert "grade" not in write_report(other, tmp_path).read_text()
 
 
 def test_the_reasons_and_the_report_say_who_was_not_heard(desk, tmp_path):

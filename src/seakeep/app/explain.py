@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from seakeep.app.bootstrap import Session, prepare, sim_broker
 from seakeep.app.funnel import Aftermath, Moment, Stage, funnel, silent
+from seakeep.app.hearing import fingerprints
 from seakeep.app.places import ledger_location, results
 from seakeep.app.sections import Settings
 from seakeep.app.settings import config_path, load
@@ -152,16 +154,23 @@ def _again(folder: Path, userdir: Path) -> Journal:
     if not isinstance(manifest, dict) or "settings" not in manifest:
         raise DataError(f"{folder.name} keeps no settings to run it again with", remedy="explain another run")
     session = prepare(Settings.model_validate(manifest["settings"]), userdir, folder.name)
-    now = {f.symbol: from_frame(f).digest() for f in session.frames}
-    then = {symbol: kept["hash"] for symbol, kept in manifest.get("data", {}).items()}
-    changed = sorted(symbol for symbol in then if then[symbol] != now.get(symbol))
+    changed = _changed(manifest, session)
     if changed:
-        raise DataError(f"the bars of {', '.join(changed)} changed since {folder.name}", remedy="run it again")
+        raise DataError(f"{', '.join(changed)} changed since {folder.name}", remedy="run it again")
     tape = _Tape()
     run(Engine(session.pipeline), session.feed(), sim_broker(session), tape)
     if digest(tape.records.fills) != summary.get("digest"):
         raise DataError(f"{folder.name} does not repeat itself", remedy="it was made by another release: run it again")
     return Journal(session, lambda after: iter(tape.entries[after:]))
+
+
+def _changed(manifest: dict[str, Any], session: Session) -> list[str]:
+    """What the session has otherwise than the manifest says: bars by symbol, and what is heard beside them by kind."""
+    bars = {f.symbol: from_frame(f).digest() for f in session.frames}
+    found = [f"the bars of {s}" for s, kept in sorted(manifest.get("data", {}).items()) if kept["hash"] != bars.get(s)]
+    heard = fingerprints(session.observations, session.news, session.books)
+    before = manifest.get("heard", heard)
+    return found + [f"the {kind}" for kind in sorted({*before, *heard}) if before.get(kind) != heard.get(kind)]
 
 
 def explain(userdir: Path, named: str, seed: int = 0) -> Explained:

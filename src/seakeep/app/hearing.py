@@ -1,6 +1,7 @@
 """What a run hears beside its bars: news, readings of sentiment, order books; and whether anybody listened."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from seakeep.data.readings import CONFIDENCE, SCORE, TEXTS
 from seakeep.models.sentiment import concerned
 from seakeep.strategy import SIGNALS
 
-__all__ = ["Hearing", "heard", "hearing_line", "hearing_of", "hearing_section"]
+__all__ = ["Hearing", "fingerprints", "heard", "hearing_line", "hearing_of", "hearing_section"]
 
 _TONES = (SCORE, TEXTS, CONFIDENCE)
 _DEPTH = "book_imbalance"
@@ -60,6 +61,24 @@ def heard(
     stored = read_news(root, first, last) if settings.data.news else ()
     news = tuple(item for item in stored if concerned(item, traded))
     return observations, news, read_books(root, spans) if settings.data.books else ()
+
+
+def fingerprints(
+    observations: Sequence[Observation], news: Sequence[NewsItem], books: Sequence[BookSeen]
+) -> dict[str, dict[str, object]]:
+    """What a run hears beside its bars, in figures: how many of each kind that is there, and their hash.
+
+    Another wording, time or order book is another hash; the order in which they were imported is not part of it.
+    """
+    kinds = {"observations": observations, "news": news, "books": books}
+    return {kind: {"items": len(told), "hash": _hash(told)} for kind, told in kinds.items() if told}
+
+
+def _hash(told: Iterable[msgspec.Struct]) -> str:
+    state = hashlib.blake2b(digest_size=20)
+    for line in sorted(map(msgspec.json.encode, told)):
+        state.update(line + b"\n")
+    return state.hexdigest()
 
 
 def hearing_of(settings: Settings, userdir: Path, result: Result) -> Hearing:

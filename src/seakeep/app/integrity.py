@@ -13,11 +13,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
+from markupsafe import Markup
 
 from seakeep.app.bootstrap import Session, prepare
-from seakeep.app.console import note
 from seakeep.app.places import bar_store, results
-from seakeep.app.runs import counted, manifest, run_id
+from seakeep.app.runs import RULING, counted, kept_ruling, manifest, run_id
 from seakeep.app.search.studies import inside
 from seakeep.app.sections import Settings, StrategySettings
 from seakeep.app.variations import rerun
@@ -29,7 +29,7 @@ from seakeep.backtest.integrity.survivorship import Listing
 from seakeep.backtest.integrity.variation import AS_IT_WAS
 from seakeep.backtest.kernel.candidates import Venue
 from seakeep.backtest.pages.report import render
-from seakeep.backtest.result import Result, digest
+from seakeep.backtest.result import Result
 from seakeep.backtest.saving import save
 from seakeep.core.errors import ConfigError, ModelError
 from seakeep.core.registry import build
@@ -40,7 +40,8 @@ __all__ = ["examine", "glance", "lay", "open_case", "write"]
 Seen = Callable[[int], None]
 _FAMILIAR = "trend"
 """A strategy that is known to keep its contract."""
-_PAGE, _RULING = "report.html", "integrity.json"
+_PAGE = "report.html"
+_NOTHING = Markup("")
 _BAND = "fill band"
 _LUCK = "luck"
 """The check that reads the trial ledger: this process makes it, once."""
@@ -174,26 +175,13 @@ def _shared(case: Case, settings: Settings, userdir: Path, workers: int) -> Iter
             raise ModelError("a process of the court died", remedy="try again with --workers 1") from error
 
 
-def write(result: Result, court: Integrity, userdir: Path) -> Path:
+def write(result: Result, court: Integrity, userdir: Path, panel: Markup = _NOTHING) -> Path:
     """Write the run's files with the court's ruling on its page and as integrity.json; returns the page.
 
-    A quick look does not take the place of the whole court's ruling on the same trades: that page stays.
+    `panel` is what was heard and believed. A quick look does not take the place of the whole ruling on the same trades.
     """
     folder = results(userdir) / result.run_id
-    kept = {} if court.whole else _whole_ruling(folder, result)
-    if kept:
-        note("the page keeps the ruling of the whole court, which was made of these same trades")
+    kept = {} if court.whole else kept_ruling(result, folder)
     ruling = msgspec.json.format(msgspec.json.encode(court), indent=2).decode()
-    save(result, folder, kept or {_PAGE: render(result, court), _RULING: f"{ruling}\n"})
+    save(result, folder, kept or {_PAGE: render(result, court, panel), RULING: f"{ruling}\n"})
     return folder / _PAGE
-
-
-def _whole_ruling(folder: Path, result: Result) -> dict[str, str]:
-    """The page and the ruling that are there, if the whole court made them of the same trades; nothing otherwise."""
-    try:
-        said = msgspec.json.decode((folder / _RULING).read_bytes(), type=dict[str, object])
-        trades = msgspec.json.decode((folder / "summary.json").read_bytes(), type=dict[str, object])["digest"]
-        pages = {name: (folder / name).read_text(encoding="utf-8") for name in (_PAGE, _RULING)}
-    except (OSError, KeyError, ValueError):
-        return {}
-    return pages if said.get("whole") is True and trades == digest(result.fills) else {}

@@ -4,9 +4,11 @@ import hashlib
 import os
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -15,13 +17,14 @@ from markupsafe import Markup
 from seakeep import __version__
 from seakeep.app.bootstrap import Session, prepare, sim_broker
 from seakeep.app.console import note
+from seakeep.app.hearing import fingerprints
 from seakeep.app.models.beliefs import pinned
 from seakeep.app.places import ledger_location, results
 from seakeep.app.search.studies import count
 from seakeep.app.sections import Settings
 from seakeep.backtest.driver import Records, assemble, backtest, check_books
 from seakeep.backtest.pages.report import render
-from seakeep.backtest.result import Result
+from seakeep.backtest.result import Result, digest
 from seakeep.backtest.saving import save
 from seakeep.brokers.executor import Approvals, Charter, SealedBroker
 from seakeep.core.errors import ConfigError
@@ -37,11 +40,20 @@ from seakeep.ledger.inbox import Watch
 from seakeep.ledger.journal import Ledger
 from seakeep.risk.case import RuleBook
 
-__all__ = ["counted", "dry_run", "journaled", "pace_of", "run_backtest", "run_id", "run_session", "write_report"]
+__all__ = [
+    "RULING", "counted", "dry_run", "journaled", "kept_ruling", "manifest", "pace_of", "run_backtest", "run_id",
+    "run_session", "write_report",
+]  # fmt: skip
 
+RULING = "integrity.json"
+"""File of a result that holds what the court said of it."""
+_PAGE = "report.html"
 _NOTHING = Markup("")
 _SHAPERS = ("numpy", "numba", "msgspec", "pyarrow")
 """Libraries whose version can change a number."""
+
+_KINDS = {"bars": "bars", "news": "news items", "observations": "readings", "books": "order books"}
+"""Parts of a slice, and what a person calls them."""
 
 _LOOK_S = 0.02
 """Least time between two looks into the inbox."""
@@ -133,15 +145,31 @@ def journaled(session: Session, ledger: Ledger, userdir: Path) -> RuleBook | Non
 
 def _continued(kept: Iterator[Event], session: Session, pace: float, inbox: Watch) -> Iterator[Event]:
     """What the journal holds, at once; then the bars that came after it, at their pace, and what people ask."""
-    last_ts, bars = None, 0
+    last_ts, held = None, Counter[str]()
     for event in kept:
-        last_ts, bars = event.ts, bars + (len(event.bars) if isinstance(event, Slice) else 0)
+        last_ts = event.ts
+        held.update(_holds(event))
         inbox.taken += isinstance(event, Control)
         yield event
-    late = 0 if last_ts is None else sum(int((f.known_at <= last_ts).sum()) for f in session.frames) - bars
-    if late > 0 and last_ts is not None:
-        note(f"warning: {late} bars came into the store late: the run is at {iso(last_ts)} already and leaves them out")
+    if last_ts is not None:
+        _say_late(held, session.feed(), last_ts)
     yield from paced(session.feed(last_ts), pace, _looking(inbox), last_ts)
+
+
+def _holds(event: Event) -> dict[str, int]:
+    """How much of each kind a slice brings."""
+    return {kind: len(getattr(event, kind)) for kind in _KINDS} if isinstance(event, Slice) else {}
+
+
+def _say_late(held: Counter[str], feed: Feed, last_ts: int) -> None:
+    """Warn of what is stored by now of the time that the journal, which holds so much of each kind, has been over."""
+    stored = Counter[str]()
+    for event in takewhile(lambda event: event.ts <= last_ts, feed):
+        stored.update(_holds(event))
+    late = [f"{stored[kind] - held[kind]} {words}" for kind, words in _KINDS.items() if stored[kind] > held[kind]]
+    if late:
+        what = f"warning: {', '.join(late)} came into the store late"
+        note(f"{what}: the run is at {iso(last_ts)} already and leaves them out")
 
 
 def _looking(inbox: Watch) -> Asked:
@@ -213,6 +241,7 @@ def manifest(session: Session) -> dict[str, object]:
         "trade_from": session.pipeline.trade_from,
         "settings": session.settings.model_dump(mode="json"),
         "data": {f.symbol: {"bars": len(f), "hash": from_frame(f).digest()} for f in session.frames},
+        "heard": fingerprints(session.observations, session.news, session.books),
         "experts": {
             name: {key: value for key, value in sorted(vars(expert).items()) if isinstance(value, int | float)}
             for name, expert in session.pipeline.experts.items()
@@ -223,7 +252,24 @@ def manifest(session: Session) -> dict[str, object]:
 
 
 def write_report(result: Result, userdir: Path, panel: Markup = _NOTHING) -> Path:
-    """Write the result's files and its tear sheet, with what the panel believed, together; returns the page."""
+    """Write the result's files and its tear sheet, with what was heard and believed, together; returns the page.
+
+    The whole court's ruling on the same trades stays, with its page.
+    """
     folder = results(userdir) / result.run_id
-    save(result, folder, {"report.html": render(result, panel=panel)})
-    return folder / "report.html"
+    save(result, folder, kept_ruling(result, folder) or {_PAGE: render(result, panel=panel)})
+    return folder / _PAGE
+
+
+def kept_ruling(result: Result, folder: Path) -> dict[str, str]:
+    """The page and the ruling that are there, if the whole court made them of the same trades; nothing otherwise."""
+    try:
+        said = msgspec.json.decode((folder / RULING).read_bytes(), type=dict[str, object])
+        trades = msgspec.json.decode((folder / "summary.json").read_bytes(), type=dict[str, object])["digest"]
+        pages = {name: (folder / name).read_text(encoding="utf-8") for name in (_PAGE, RULING)}
+    except (OSError, KeyError, ValueError):
+        return {}
+    if said.get("whole") is not True or trades != digest(result.fills):
+        return {}
+    note("the page keeps the ruling of the whole court, which was made of these same trades")
+    return pages

@@ -54,6 +54,9 @@ _INSERT = """INSERT INTO trials (id, key, source, study, strategy, params, symbo
     n, ratio, skew, kurtosis, digest, day, days, sketch, leader)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
+_BESIDE = """SELECT symbols, day, sketch FROM trials
+    WHERE key <> ? AND (? = '' OR study <> ?) AND day <= ? AND day + days >= ? ORDER BY id"""
+
 _SHOWN = "id, recorded, source, study, strategy, params, symbols, interval, start, stop, n, ratio, leader"
 
 
@@ -226,6 +229,23 @@ class TrialLedger:
                 return ()
             found = [_trial(row) for row in connection.execute(query, tuple(limits.values()))]
         return tuple(t for t in found if not wanted.symbols or set(t.symbols) & set(wanted.symbols))
+
+    def beside(self, own: Evaluation, besides: str = "") -> list[Float64]:
+        """The returns (d,) by day of every other evaluation that lasts as long as this one and shares a symbol with it,
+        on the days of this one, in the order they were recorded; the inside of the study `besides` is left out.
+
+        Raises: LedgerError if the file cannot be read.
+        """
+        days = len(own.sketch) // 4
+        if not days or not self.path.exists():
+            return []
+        with self._connected("BEGIN") as connection:
+            if not _is_ledger(connection):
+                return []
+            asked = (own.key, besides, besides, own.day, own.day + days)
+            found = connection.execute(_BESIDE, asked).fetchall()
+        shared = [row for row in found if set(row[0].split(",")) & set(own.symbols)]
+        return [_days(sketch)[own.day - day :][:days] for _, day, sketch in shared]
 
     def search(self, scope: Scope | None = None) -> Search:
         """What was tried: evaluations, ideas, and the variance of their annual Sharpe ratios where known.

@@ -12,6 +12,7 @@ from seakeep.strategy.decide import stance
 
 __all__ = ["decision_of", "wanted_side"]
 
+_PERPETUAL = InstrumentKind.PERPETUAL
 _ALLOWED_NOTHING = (Outcome.APPROVED, (), False)
 """What a market was told about an entry without a size; it is said once."""
 
@@ -22,7 +23,7 @@ def wanted_side(pipeline: Pipeline, market: Market, opinion: Opinion) -> int:
         note_health(market, expert, answered=answered)
     if not opinion.view.contributions:
         return market.held
-    can_short = market.instrument.kind is InstrumentKind.PERPETUAL
+    can_short = market.instrument.kind is _PERPETUAL
     return stance(opinion.view, market.held, pipeline.thresholds, can_short=can_short)
 
 

@@ -15,7 +15,7 @@ from seakeep.engine.pipeline import Pipeline
 from seakeep.engine.state import EngineState, Forecast, Market
 from seakeep.risk.case import Candidate, Case, History, MarketFacts, ModelHealth
 from seakeep.risk.liquidity import hourly_volume
-from seakeep.risk.measures import Tail, correlated, deviation, history_from, ruin_chance, tail_of
+from seakeep.risk.measures import correlated, deviation, history_from, ruin_chance, tail_of
 from seakeep.risk.overlay import Adjustment, adjust
 from seakeep.risk.stops import Protection, protect
 from seakeep.stats.coverage import traffic_light
@@ -42,7 +42,7 @@ SENTIMENT = ("sentiment", "sentiment_volume", "sentiment_confidence")
 
 
 def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
-    """What is known about a market at `ts`; its average range where some part looks at it."""
+    """What is known about a market at `ts`; what nobody looks at is left out."""
     hour_ago, bar_ms, traded = ts - HOUR_MS, pipeline.bar_ms, market.traded
     while traded and traded[0][0] <= hour_ago:
         traded.popleft()
@@ -57,9 +57,9 @@ def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
         seen=market.seen,
         age_bars=(ts - market.seen) / bar_ms,
         volume_1h=hourly_volume(hour, bar_ms) if market.recent else None,
-        volume_24h=sum(market.volumes) if market.recent else None,
+        volume_24h=sum(market.volumes) if pipeline.rule_book is not None and market.recent else None,
         traded_1h=sum([notional for _, notional in traded]),
-        volatility=_volatility(market, ts // DAY_MS),
+        volatility=_volatility(market, ts // DAY_MS) if pipeline.swings else None,
         atr=_average_range(market, pipeline.stops.atr_bars) if pipeline.ranges else None,
         spread=market.spread,
     )
@@ -146,21 +146,19 @@ def forecast_var(state: EngineState, snapshot: RiskSnapshot) -> None:
         state.forecast = Forecast(snapshot.var, snapshot.exposure)
 
 
-def _tail(state: EngineState, snapshot: RiskSnapshot) -> Tail | None:
-    return tail_of(history_of(state), tuple([symbol for symbol, _ in snapshot.exposure]), state.limits)
-
-
 def tailed(state: EngineState, snapshot: RiskSnapshot) -> RiskSnapshot:
     """The snapshot with the tail figures and the correlated exposure of the book; None where not known."""
     if not snapshot.exposure:
         return msgspec.structs.replace(snapshot, var=0.0, cvar=0.0, volatility=0.0, correlated_exposure=0.0, p_ruin=0.0)
-    tail, history = _tail(state, snapshot), history_of(state)
+    history, symbols = history_of(state), tuple([symbol for symbol, _ in snapshot.exposure])
+    tail = tail_of(history, symbols, state.limits)
     if tail is None or history is None or history.correlation is None:
         return snapshot
-    weights = np.array([weight for _, weight in snapshot.exposure])
-    columns = [history.symbols.index(symbol) for symbol, _ in snapshot.exposure]
-    known = history.correlation[np.ix_(columns, columns)]
-    together = float(correlated(known, weights, state.limits.correlation_threshold).max())
+    weights, together = np.array([weight for _, weight in snapshot.exposure]), 0.0
+    if len(symbols) > 1:
+        columns = [history.symbols.index(symbol) for symbol in symbols]
+        known = history.correlation[np.ix_(columns, columns)]
+        together = float(correlated(known, weights, state.limits.correlation_threshold).max())
     (var, cvar), volatility = tail.figures(weights), tail.volatility(weights)
     return msgspec.structs.replace(
         snapshot,
@@ -177,7 +175,8 @@ def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, deci
     held = dict(snapshot.exposure)
     if pipeline.rule_book is None and not [d for d in decisions if d.target != 0.0]:
         return _bare_case(pipeline, state, snapshot, decisions)
-    markets = {s: market_facts(state.markets[s], snapshot.ts, pipeline) for s in _concerned(held, decisions)}
+    concerned = dict.fromkeys([*held, *[decision.symbol for decision in decisions]])
+    markets = {symbol: market_facts(state.markets[symbol], snapshot.ts, pipeline) for symbol in concerned}
     tones = [_tone(pipeline, state, d, snapshot.ts) for d in decisions]
     candidates = []
     for decision, tone in zip(decisions, tones, strict=True):
@@ -205,7 +204,7 @@ def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, deci
         markets=markets,
         portfolio=state.portfolio,
         history=history_of(state),
-        orders=tuple(state.open_orders()),
+        orders=state.open_orders(),
         models=tuple(
             [ModelHealth(e, d.symbol, h) for d in decisions for e, h in state.markets[d.symbol].health.items()]
         ),
@@ -243,7 +242,3 @@ def _tone(pipeline: Pipeline, state: EngineState, decision: Decision, ts: int) -
     if not pipeline.overlay.enabled:
         return _NO_TONE
     return adjust(state.sentiment.get(decision.symbol), decision.target, ts, pipeline.overlay)
-
-
-def _concerned(held: dict[str, float], decisions: Sequence[Decision]) -> list[str]:
-    return list(dict.fromkeys([*held, *[decision.symbol for decision in decisions]]))

@@ -111,6 +111,11 @@ class Pipeline:
         return self.stops.atr_multiple > 0 or self.rule_book is not None
 
     @cached_property
+    def swings(self) -> bool:
+        """Whether some part looks at the volatility of a market: stops that are scaled by it, or a rule book."""
+        return self.stops.adaptive or self.rule_book is not None
+
+    @cached_property
     def protects(self) -> bool:
         """Whether positions have stops or targets."""
         stops = self.stops

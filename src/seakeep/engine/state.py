@@ -18,6 +18,7 @@ from seakeep.risk.ratchet import Ratchet
 
 __all__ = ["EngineState", "Forecast", "Market"]
 
+_MARKET = OrderType.MARKET
 _THURSDAY = 3
 """Days from Monday to 1970-01-01."""
 
@@ -60,7 +61,7 @@ class Market:
     @property
     def leaving(self) -> bool:
         """Whether an order that closes is on its way: a second one would only take its place."""
-        return OrderType.MARKET in [order.type for order in self.orders.values() if order.reduce_only]
+        return _MARKET in [order.type for order in self.orders.values() if order.reduce_only]
 
     @property
     def held(self) -> int:
@@ -157,9 +158,9 @@ class EngineState:
             self.added.popleft()
         return len(self.added)
 
-    def open_orders(self) -> Sequence[Order]:
+    def open_orders(self) -> tuple[Order, ...]:
         """Every open order."""
-        return [order for market in self.markets.values() for order in market.orders.values()]
+        return tuple([order for market in self.markets.values() for order in market.orders.values()])
 
 
 _NOTHING = Position(symbol="")

@@ -17,6 +17,7 @@ HEADROOM = Decimal("0.01")
 """Share of the cash a spot purchase leaves for spread, impact and the move until it reaches the venue."""
 
 _ZERO = Decimal(0)
+_BUY, _SELL, _SPOT, _PERPETUAL = Side.BUY, Side.SELL, InstrumentKind.SPOT, InstrumentKind.PERPETUAL
 _NEAR = 1e-9
 _SPENT = float(1 - HEADROOM) * (1.0 - _NEAR)
 """What of the cash surely pays for a purchase, as floats count it."""
@@ -67,9 +68,9 @@ def plan(verdict: RiskVerdict, portfolio: Portfolio, instrument: Instrument, mar
     position = portfolio.positions.get(verdict.symbol)
     held = position.qty if position else _ZERO
     wanted = _wanted(verdict.target, held, instrument, mark, equity)
-    reduces = abs(wanted) <= abs(held) and wanted * held >= 0
+    reduces = abs(wanted) <= abs(held) and wanted * held >= 0 if held else not wanted
     qty = _reduction(held, wanted, instrument) if reduces else _addition(held, wanted, portfolio, instrument, mark)
-    side = Side.BUY if wanted > held else Side.SELL
+    side = _BUY if wanted > held else _SELL
     if not qty:
         return Plan(None, _why_not(verdict.target, held, wanted, instrument))
     if not reduces and _too_small(qty, mark, instrument):
@@ -79,13 +80,13 @@ def plan(verdict: RiskVerdict, portfolio: Portfolio, instrument: Instrument, mar
 
 def _wanted(target: float, held: Decimal, instrument: Instrument, mark: float, equity: float) -> Decimal:
     """Signed quantity to hold, whole lots toward zero; what cannot be held counts as zero."""
-    if target == 0 or (target < 0 and instrument.kind is InstrumentKind.SPOT):
+    if target == 0 or (target < 0 and instrument.kind is _SPOT):
         return _ZERO
     if not (math.isfinite(target) and math.isfinite(mark) and mark > 0 and math.isfinite(equity) and equity > 0):
         raise ValueError(f"{instrument.symbol}: cannot size target {target!r} at mark {mark!r} with equity {equity!r}")
     size = quantise_down(abs(target) * equity / mark, instrument.lot)
     wanted = size if target > 0 else -size
-    flips = wanted * held < 0
+    flips = held and wanted * held < 0
     return _ZERO if flips and _too_small(size, mark, instrument) else wanted
 
 
@@ -98,13 +99,13 @@ def _too_small(qty: Decimal, mark: float, instrument: Instrument) -> bool:
 
 
 def _reduction(held: Decimal, wanted: Decimal, instrument: Instrument) -> Decimal:
-    return min(abs(held), quantise_up(abs(held - wanted), instrument.lot))
+    return min(abs(held), quantise_up(abs(held - wanted), instrument.lot)) if wanted else abs(held)
 
 
 def _addition(held: Decimal, wanted: Decimal, portfolio: Portfolio, instrument: Instrument, mark: float) -> Decimal:
     """Whole lots to add; a spot purchase stays within the cash, counted in Decimal only where it might not."""
     qty = quantise_down(abs(wanted - held), instrument.lot) if held else abs(wanted)
-    if instrument.kind is InstrumentKind.PERPETUAL:
+    if instrument.kind is _PERPETUAL:
         return qty
     cash = max(portfolio.cash.get(portfolio.quote, _ZERO), _ZERO)
     if float(cash) * _SPENT > float(qty) * mark * (1.0 + as_float(instrument.taker_fee)):
@@ -114,7 +115,7 @@ def _addition(held: Decimal, wanted: Decimal, portfolio: Portfolio, instrument: 
 
 
 def _why_not(target: float, held: Decimal, wanted: Decimal, instrument: Instrument) -> str:
-    if target < 0 and instrument.kind is InstrumentKind.SPOT:
+    if target < 0 and instrument.kind is _SPOT:
         return "spot cannot be sold short"
     if held == wanted:
         return "the holding is at its target already"
@@ -125,7 +126,7 @@ def _parent(
     verdict: RiskVerdict, instrument: Instrument, held: Decimal, side: Side, qty: Decimal, reduces: bool
 ) -> ParentOrder:
     """Protective prices go to the tick nearer the market: they act sooner, not later."""
-    after, tick = abs(held + side.sign * qty), instrument.tick
+    after, tick = abs(held + qty if side is _BUY else held - qty), instrument.tick
     stop_side, target_side = (quantise_up, quantise_down) if verdict.target > 0 else (quantise_down, quantise_up)
     stop = None if verdict.stop is None else stop_side(verdict.stop, tick)
     wanted = verdict.targets or (() if verdict.take_profit is None else ((verdict.take_profit, 1.0),))

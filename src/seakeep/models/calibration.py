@@ -1,7 +1,9 @@
 """What a forecast is worth in probability: a map from z = mean / std to the chance of a rise, an interval, abstention.
 
-The map is isotonic (any rising step function, drawn through) [1]_ or Platt's (a logistic curve) [2]_: the one with the
-smaller Brier score on blocks of time it was not fitted on; a tie goes to Platt's, which has two numbers to learn.
+The map is isotonic (any rising step function, drawn through) [1]_, Platt's (a logistic curve) [2]_, or the plain share
+of rises: the one with the smallest Brier score on blocks of time it was not fitted on; a tie goes to the simpler. Each
+step of the isotonic map rests on `STEP` outcomes that do not overlap: the few forecasts furthest out would otherwise
+say what becomes of all that is further out still.
 Neither may fall: a forecaster that is wrong more often than not is told to be silent, not to be turned around.
 
 .. [1] Zadrozny and Elkan, "Transforming classifier scores into accurate multiclass probability estimates", KDD (2002).
@@ -22,14 +24,19 @@ from seakeep.core.errors import NotEnoughHistory
 from seakeep.core.market import Float64, Int64
 from seakeep.models.base import Learnt
 from seakeep.models.conformal import conformal_width, scores
-from seakeep.models.folding import purged_folds
+from seakeep.models.folding import Folds, purged_folds
 
-__all__ = ["Calibration", "CalibrationParams", "brier", "fit_calibration"]
+__all__ = ["STEP", "Calibration", "CalibrationParams", "brier", "fit_calibration"]
 
 Mask = NDArray[np.bool_]
 
+Method = Literal["share", "platt", "isotonic"]
+_METHODS: tuple[Method, ...] = ("share", "platt", "isotonic")
+"""The maps, the simplest first."""
 LEAST_ROWS = 100
 """Rows that a map needs."""
+STEP = 20
+"""Outcomes apart in time that a step of the isotonic map rests on."""
 
 
 class CalibrationParams(Section):
@@ -50,7 +57,7 @@ class Calibration:
     held.
     """
 
-    method: Literal["isotonic", "platt"]
+    method: Method
     z: Float64
     p: Float64
     level: float
@@ -124,9 +131,10 @@ def fit_calibration(
     mean, std, y, ts = forecast[seen, 0], forecast[seen, 1], y[seen], ts[seen]
     lasts = np.broadcast_to(horizon_ms, seen.shape)[seen]
     z, up = mean / std, y > 0
-    judged = _judge(z, up, ts, lasts, params.folds)
-    method: Literal["isotonic", "platt"] = "isotonic" if judged["isotonic"] < judged["platt"] else "platt"
-    knots, p = (_isotonic if method == "isotonic" else _platt)(z, up)
+    least = STEP * _rows_of_one(ts, lasts)
+    judged = _judge(z, up, purged_folds(ts, lasts, params.folds), least)
+    method = min(_METHODS, key=judged.__getitem__)
+    knots, p = _fit(method, z, up, least)
     found = scores(mean, std, y)
     return Calibration(
         method=method,
@@ -138,7 +146,7 @@ def fit_calibration(
         n=len(z),
         brier=judged[method],
         brier_normal=brier(_normal(z), up),
-        brier_base=judged["base"],
+        brier_base=judged["share"],
         covered=_covered(found, ts, lasts, params),
     )
 
@@ -152,14 +160,20 @@ def brier(p: Float64, up: Mask) -> float:
     return float(np.mean((p - up) ** 2))
 
 
-def _judge(z: Float64, up: Mask, ts: Int64, lasts: Int64, k: int) -> dict[str, float]:
-    """Brier score of both maps, and of the share of rises, on blocks of time that they were not fitted on."""
-    guessed = {name: np.full(len(z), np.nan) for name in ("isotonic", "platt", "base")}
-    for train, test in purged_folds(ts, lasts, k):
-        for name, fit in (("isotonic", _isotonic), ("platt", _platt)):
-            guessed[name][test] = np.interp(z[test], *fit(z[train], up[train]))
-        guessed["base"][test] = up[train].mean()
-    return {name: brier(p, up) for name, p in guessed.items()}
+def _judge(z: Float64, up: Mask, folds: Folds, least: int) -> dict[Method, float]:
+    """Brier score of each map on blocks of time that it was not fitted on."""
+    guessed = {method: np.full(len(z), np.nan) for method in _METHODS}
+    for train, test in folds:
+        for method, p in guessed.items():
+            p[test] = np.interp(z[test], *_fit(method, z[train], up[train], least))
+    return {method: brier(p, up) for method, p in guessed.items()}
+
+
+def _fit(method: Method, z: Float64, up: Mask, least: int) -> tuple[Float64, Float64]:
+    """Knots of that map."""
+    if method == "isotonic":
+        return _isotonic(z, up, least)
+    return _platt(z, up) if method == "platt" else (np.array([z.mean()]), np.array([(up.sum() + 1) / (len(up) + 2)]))
 
 
 def _covered(found: Float64, ts: Int64, lasts: Int64, params: CalibrationParams) -> float:
@@ -170,14 +184,31 @@ def _covered(found: Float64, ts: Int64, lasts: Int64, params: CalibrationParams)
     return float(held.mean())
 
 
-def _isotonic(z: Float64, up: Mask) -> tuple[Float64, Float64]:
-    """Knots of the rising function nearest to the outcomes; chances keep as far from 0 and 1 as n rows can tell."""
+def _rows_of_one(ts: Int64, lasts: Int64) -> int:
+    """Rows that are worth one outcome: labels overlap, and symbols move together."""
+    return math.ceil(len(ts) / len(np.unique(ts // max(int(np.median(lasts)), 1))))
+
+
+def _isotonic(z: Float64, up: Mask, least: int = 1) -> tuple[Float64, Float64]:
+    """Knots of the rising function nearest to the outcomes, neighbours taken together by about `least` rows; chances
+    keep as far from 0 and 1 as n rows can tell."""
     from sklearn.isotonic import IsotonicRegression
 
-    least = 1.0 / (len(z) + 2)
-    fitted = IsotonicRegression(y_min=least, y_max=1 - least, out_of_bounds="clip").fit(z, up)
+    z, share, weight = _neighbours(z, up, least)
+    edge = 1.0 / (len(up) + 2)
+    fitted = IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip").fit(z, share, weight)
     knots, first = np.unique(fitted.X_thresholds_, return_index=True)
     return knots, np.maximum.accumulate(fitted.y_thresholds_[first])
+
+
+def _neighbours(z: Float64, up: Mask, least: int) -> tuple[Float64, Float64, Float64]:
+    """Mean z, share of rises and number of rows (m,) of neighbours; rows of one z stay together."""
+    order = np.argsort(z, kind="stable")
+    z, up = z[order], up[order]
+    starts = np.arange(max(1, len(z) // least)) * least
+    starts = np.unique(np.searchsorted(z, z[starts], "left"))
+    rows = np.diff(starts, append=len(z)).astype(np.float64)
+    return np.add.reduceat(z, starts) / rows, np.add.reduceat(up.astype(np.float64), starts) / rows, rows
 
 
 def _platt(z: Float64, up: Mask) -> tuple[Float64, Float64]:

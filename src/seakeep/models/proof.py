@@ -60,11 +60,11 @@ def deviation(rest: Float64) -> float:
     return float(np.sqrt(np.mean(np.clip(rest, -_GIANT, _GIANT) ** 2))) if len(rest) else np.nan
 
 
-def judged(expert: Expert, frame: FeatureFrame, y: Float64, unit: Float64 | float, seed: int, k: int) -> float:
-    """Confidence that the direction of `expert` earns on `k` purged folds of features (n, m) and log returns (n,).
+def judged(expert: Expert, frame: FeatureFrame, y: Float64, unit: Float64 | float, seed: int, k: int) -> Proof | None:
+    """What `k` purged folds of features (n, m) and log returns (n,) say of `expert`.
 
     `unit`, one or (n,), is the usual size of the outcome. Where the folds leave copies too little to learn from,
-    nothing is known of its skill: 0.
+    nothing is known of its skill: None.
     """
     lasts = label_ms(frame.ts, expert.horizon)
     horizon_ms = int(np.median(lasts))
@@ -72,8 +72,8 @@ def judged(expert: Expert, frame: FeatureFrame, y: Float64, unit: Float64 | floa
         folds = purged_folds(frame.ts, lasts, k, horizon_ms)
         said = out_of_fold(expert, frame, y, seed, k, horizon_ms)[:, 0]
     except NotEnoughHistory:
-        return 0.0
-    return proof(said / unit, y / unit, frame.ts, folds, horizon_ms).confidence
+        return None
+    return proof(said / unit, y / unit, frame.ts, folds, horizon_ms)
 
 
 class JudgedExpert(Expert):
@@ -91,12 +91,15 @@ class JudgedExpert(Expert):
         """An unfitted copy that is not judged."""
         return replace(self, folds=0)
 
-    def judge(self, frame: FeatureFrame, y: Float64, unit: Float64 | float, seed: int) -> None:
-        """Learn `confidence` and `scale` once it is fitted, from the rows and outcomes it was fitted on."""
+    def judge(self, frame: FeatureFrame, y: Float64, unit: Float64 | float, seed: int) -> Proof | None:
+        """Learn `confidence` and `scale` once it is fitted, from the rows and outcomes it was fitted on; the proof is
+        None where nothing could be judged."""
         mean = self.predict(frame)[:, 0]
         said = mean[np.isfinite(mean) & np.isfinite(y)]
         self.scale_ = float(np.sqrt(np.mean(said**2))) if len(said) else 0.0
-        self.confidence_ = judged(self, frame, y, unit, seed, self.folds) if self.folds and self.scale_ > 0 else 0.0
+        found = judged(self, frame, y, unit, seed, self.folds) if self.folds and self.scale_ > 0 else None
+        self.confidence_ = found.confidence if found else 0.0
+        return found
 
     @property
     def confidence(self) -> float:

@@ -1,8 +1,8 @@
 """The three statistical experts: ARMA of returns, GARCH, and a hidden Markov chain.
 
 They are fitted on log returns over the deviation of the last `unit` bars, pooled over symbols: what is learnt has no
-scale, and each symbol lends it its own. A forecast at a row filters the last `window` rows from the long run, so it
-needs no more than those.
+scale, and each symbol lends it its own. Their mean is shrunk toward zero by what purged folds leave of it. A forecast
+at a row filters the last `window` rows from the long run, so it needs no more than those.
 """
 
 import math
@@ -39,6 +39,8 @@ class _ReturnsExpert(JudgedExpert):
     """Rows filtered before each forecast."""
     rows: int = 20_000
     """Newest rows that are fitted, in equal parts of each symbol."""
+    shrink_ = 1.0
+    """How much of its mean the rows it had not seen leave, 0 .. 1."""
     warm: bool = False
     """Whether a second fit starts from the first, as a daily retraining may; the bits then depend on it."""
 
@@ -63,8 +65,19 @@ class _ReturnsExpert(JudgedExpert):
             raise NotEnoughHistory(f"a fit over {self.horizon} bars needs {least} rows", value=len(x))
         self._learn(x, seed)
         unit = frame[self.features[1]] * math.sqrt(self.horizon)
-        self.judge(frame, y, np.where(unit > 0, unit, np.nan), seed)
+        if self.folds:
+            self.shrink_ = 1.0
+        found = self.judge(frame, y, np.where(unit > 0, unit, np.nan), seed)
+        if found:
+            self.shrink_ = min(1.0, found.shrink)
+            self.scale_ *= self.shrink_
         return self
+
+    def unproven(self) -> Self:
+        """An unfitted copy that is not judged, and keeps as much of its mean as this one."""
+        copy = super().unproven()
+        copy.shrink_ = self.shrink_
+        return copy
 
     @abstractmethod
     def _learn(self, x: Float64, seed: int) -> None:
@@ -81,7 +94,7 @@ class _ReturnsExpert(JudgedExpert):
         mean, variance = self._forecast(self._scaled(frame), frame)
         unit = frame[self.features[1]]
         out = np.empty((len(frame), 2))
-        out[:, 0], out[:, 1] = mean * unit, np.sqrt(variance) * unit
+        out[:, 0], out[:, 1] = self.shrink_ * mean * unit, np.sqrt(variance) * unit
         return out
 
     def _scaled(self, frame: FeatureFrame) -> Float64:

@@ -47,6 +47,7 @@ class Breach(StrEnum):
     RESET = "RESET"
 
 
+_NONE = Breach.NONE
 _S, _B = BreakerState, Breach
 TRANSITIONS: dict[tuple[BreakerState, Breach], BreakerState] = {
     (_S.NORMAL, _B.STALE): _S.BLIND,
@@ -122,4 +123,4 @@ def breach(snapshot: RiskSnapshot, limits: Limits) -> Breach:
         return Breach.WEEKLY_LOSS
     if not snapshot.daily_loss < limits.max_daily_loss:
         return Breach.DAILY_LOSS
-    return Breach.NONE
+    return _NONE

@@ -1,14 +1,15 @@
 """What one candidate may have on its own: reasons to refuse an addition, and ceilings on its weight."""
 
 import math
-from typing import NamedTuple
+
+import msgspec
 
 from seakeep.core.market import InstrumentKind
 from seakeep.core.units import iso
 from seakeep.core.verdicts import RuleHit
 from seakeep.risk.breaker import BreakerState
 from seakeep.risk.case import Candidate, Case
-from seakeep.risk.liquidity import order_room, participation_room
+from seakeep.risk.liquidity import order_rooms
 from seakeep.risk.room import NEAR
 
 __all__ = ["Ceiling", "blocks", "ceilings", "stop_distance"]
@@ -32,6 +33,7 @@ _CAUSE = {
 
 _EXACT = 1.0 + 1e-12
 _INF = math.inf
+_NORMAL, _SPOT, _PERPETUAL = BreakerState.NORMAL, InstrumentKind.SPOT, InstrumentKind.PERPETUAL
 _ORDER_RULES = (
     ("max_order_notional", "largest order in quote units"),
     ("max_order_share", "share of an hour's volume (quote units) in one order"),
@@ -40,7 +42,7 @@ _ORDER_RULES = (
 _MEASURED = ("target", "equity", "price", "position", "exposure", "stop")
 
 
-class Ceiling(NamedTuple):
+class Ceiling(msgspec.Struct, frozen=True, gc=False):
     """A limit on a figure that grows with the weight: value = offset + slope x |weight|."""
 
     rule: str
@@ -55,7 +57,7 @@ class Ceiling(NamedTuple):
 
     def allows(self, weight: float) -> bool:
         """Whether that weight is within the limit, but for the last bits of a product."""
-        return self.value(weight) <= self.limit * _EXACT
+        return self.offset + self.slope * abs(weight) <= self.limit * _EXACT
 
     @property
     def weight(self) -> float:
@@ -69,7 +71,7 @@ def blocks(candidate: Candidate, case: Case) -> list[RuleHit]:
     first = case.candidates[0]
     if first is not candidate and next(c for c in case.candidates if c.symbol == symbol) is not candidate:
         found.append(_block("asked_twice", 0.0, 0.0, f"another decision of this slice is on {symbol}"))
-    if case.breaker is not BreakerState.NORMAL:
+    if case.breaker is not _NORMAL:
         found.append(_breaker(case))
     market, limits = case.markets.get(symbol), case.limits
     if market is None:
@@ -81,7 +83,7 @@ def blocks(candidate: Candidate, case: Case) -> list[RuleHit]:
         if model.symbol == symbol and not model.share >= limits.min_model_health:
             message = f"expert {model.expert} answers too seldom to be trusted"
             found.append(_block("min_model_health", model.share, limits.min_model_health, message))
-    if target < 0 and candidate.instrument.kind is InstrumentKind.SPOT:
+    if target < 0 and candidate.instrument.kind is _SPOT:
         found.append(_block("spot_short", target, 0.0, "spot cannot be sold short"))
     return found
 
@@ -149,7 +151,7 @@ def ceilings(candidate: Candidate, case: Case, *, tail_known: bool) -> list[Ceil
         if asked >= NEAR * left:
             message = f"fewer than {limits.min_tail_days} days of returns: the tail is not known"
             found.append(Ceiling("tail_unknown", 0.0, 1.0, left, message))
-    if instrument.kind is InstrumentKind.PERPETUAL:
+    if instrument.kind is _PERPETUAL:
         most = float(instrument.max_leverage)
         if asked >= NEAR * most:
             found.append(Ceiling("instrument_leverage", 0.0, 1.0, most, "the venue lends no more on this contract"))
@@ -158,16 +160,10 @@ def ceilings(candidate: Candidate, case: Case, *, tail_known: bool) -> list[Ceil
         at = "at its stop" if candidate.stop is not None else f"if it falls by {distance:.0%}, having no stop"
         message = f"what the position may lose {at}"
         found.append(Ceiling("max_trade_loss", 0.0, distance, limits.max_trade_loss, message))
-    return [*found, *_of_the_order(candidate, case)]
-
-
-def _of_the_order(candidate: Candidate, case: Case) -> list[Ceiling]:
-    """The limits on what is ordered now, in quote units: on top of what is held."""
-    limits, market, equity = case.limits, case.markets[candidate.decision.symbol], case.snapshot.equity
+    market, equity = case.markets[candidate.decision.symbol], case.snapshot.equity
     before = -abs(candidate.base) * equity
-    moved = before + equity * abs(candidate.decision.target)
-    rooms = (limits.max_order_notional, order_room(market, limits), participation_room(market, limits))
-    if not moved >= NEAR * min(rooms):
-        return []
-    spoken = zip(_ORDER_RULES, rooms, strict=True)
-    return [Ceiling(rule, before, equity, room, said) for (rule, said), room in spoken if moved >= NEAR * room]
+    moved, rooms = before + equity * asked, order_rooms(market, limits)
+    if moved >= NEAR * min(rooms):
+        spoken = zip(_ORDER_RULES, rooms, strict=True)
+        found += [Ceiling(rule, before, equity, room, said) for (rule, said), room in spoken if moved >= NEAR * room]
+    return found

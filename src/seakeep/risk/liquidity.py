@@ -4,7 +4,7 @@ from seakeep.core.units import HOUR_MS
 from seakeep.risk.case import MarketFacts
 from seakeep.risk.limits import Limits
 
-__all__ = ["hourly_volume", "order_room", "participation_room"]
+__all__ = ["hourly_volume", "order_rooms"]
 
 
 def hourly_volume(volumes: float, span_ms: int) -> float:
@@ -18,11 +18,11 @@ def hourly_volume(volumes: float, span_ms: int) -> float:
     return volumes * HOUR_MS / max(span_ms, HOUR_MS)
 
 
-def order_room(market: MarketFacts, limits: Limits) -> float:
-    """Largest order in quote units that `max_order_share` allows; 0 if the volume is not known."""
-    return limits.max_order_share * (market.volume_1h or 0.0)
+def order_rooms(market: MarketFacts, limits: Limits) -> tuple[float, float, float]:
+    """Largest orders (quote units) that `max_order_notional`, `max_order_share` and `max_participation` allow.
 
-
-def participation_room(market: MarketFacts, limits: Limits) -> float:
-    """What `max_participation` leaves of this hour in quote units, after what we have traded; 0 if not known."""
-    return max(0.0, limits.max_participation * (market.volume_1h or 0.0) - market.traded_1h)
+    The last is what is left of this hour after what we have traded in it. Both are 0 if the volume is not known.
+    """
+    volume = market.volume_1h or 0.0
+    left = max(0.0, limits.max_participation * volume - market.traded_1h)
+    return limits.max_order_notional, limits.max_order_share * volume, left

@@ -143,6 +143,19 @@ def worst_days(table: Float64, weights: Float64, below: int, part: float) -> tup
     return -quantile, -total / count if count else -quantile
 
 
+@kernel
+def worst_sides(table: Float64, below: int, part: float) -> Float64:
+    """CVaR of each column of (n, k) by itself (k,), the worse of long and short and never below 0."""
+    columns = table.shape[1]
+    found, weights = np.zeros(columns), np.zeros(columns)
+    for column in range(columns):
+        for side in (1.0, -1.0):
+            weights[column] = side
+            found[column] = max(found[column], worst_days(table, weights, below, part)[1])
+        weights[column] = 0.0
+    return found
+
+
 def tail_of(history: History | None, symbols: tuple[str, ...], limits: Limits) -> Tail | None:
     """The days the tail of a book of these symbols rests on; None if there are too few, or a symbol has none."""
     if history is None or not set(symbols) <= set(history.symbols):
@@ -168,8 +181,8 @@ def history_from(symbols: tuple[str, ...], returns: Float64, limits: Limits) -> 
 def _worse_sides(tail: Tail) -> list[float]:
     """CVaR of each symbol by itself (k,), the worse of long and short."""
     below, part = split_rank(len(tail.table), tail.confidence)
-    table, long = tail.table, np.eye(len(tail.symbols))
-    return [max(worst_days(table, w, below, part)[1], worst_days(table, -w, below, part)[1], 0.0) for w in long]
+    found: list[float] = worst_sides(tail.table, below, part).tolist()
+    return found
 
 
 def correlations(history: History, least: int) -> Float64:

@@ -22,6 +22,7 @@ __all__ = ["review"]
 _PASSES = 8
 """Cutting one addition can take a hedge from another; after this many rounds all additions of the slice are refused."""
 
+_APPROVED, _RESIZED = Outcome.APPROVED, Outcome.RESIZED
 _Spoken = tuple[tuple[RuleHit, ...], ...]
 
 
@@ -32,7 +33,7 @@ class _Ruling(msgspec.Struct, eq=False):
     base: float
     target: float
     hits: list[RuleHit] = []
-    limits: tuple[Ceiling, ...] = ()
+    limits: Sequence[Ceiling] = ()
     near: list[RuleHit] = []
 
     @property
@@ -90,7 +91,7 @@ def _clean(hit: RuleHit, candidate: Candidate) -> RuleHit:
 
 def _alone(candidate: Candidate, case: Case, said: Sequence[RuleHit]) -> _Ruling:
     """What this candidate may have if it were the only one."""
-    spoken = [hit for hit in said if hit.severity != "resize"]
+    spoken = [hit for hit in said if hit.severity != "resize"] if said else []
     ruling = _Ruling(candidate, candidate.base, candidate.decision.target, spoken)
     if candidate.reduces:
         return ruling
@@ -99,9 +100,10 @@ def _alone(candidate: Candidate, case: Case, said: Sequence[RuleHit]) -> _Ruling
         ruling.target = _closed_target(candidate)
         return ruling
     known = _tail_known(candidate.decision.symbol, case)
-    ruling.limits = (*_from_book(said), *ceilings(candidate, case, tail_known=known))
-    if ruling.limits:
-        _cut_alone(ruling, case.limits.max_weight)
+    ruling.limits = ceilings(candidate, case, tail_known=known)
+    if said:
+        ruling.limits = [*_from_book(said), *ruling.limits]
+    _cut_alone(ruling, case.limits.max_weight)
     return ruling
 
 
@@ -152,8 +154,8 @@ def _together(case: Case, rulings: Sequence[_Ruling]) -> Sequence[Check]:
     """Cut all additions to what the book has room for; the figures of the book as it would then be."""
     found: Sequence[Check] = ()
     for _ in range(_PASSES):
-        sizes = _sizes(case, rulings)
-        found = () if sizes is None or fits(case, sizes) else list(all_checks(_book(case, rulings)))
+        base, added = _sides(case, rulings)
+        found = () if not added or fits(case, base, added) else list(all_checks(Book.of(case, base, added)))
         if not found or all(check.share == 1.0 for check in found):
             break
         _scale(rulings, found)
@@ -166,25 +168,16 @@ def _together(case: Case, rulings: Sequence[_Ruling]) -> Sequence[Check]:
     return found
 
 
-def _sizes(case: Case, rulings: Sequence[_Ruling]) -> dict[str, float] | None:
-    """The most that each symbol may come to weigh, of either sign; None if nothing is added."""
-    sizes = {symbol: abs(weight) for symbol, weight in case.snapshot.exposure}
-    adding = False
-    for ruling in rulings:
-        adds, base = ruling.adds, ruling.base
-        adding = adding or adds
-        sizes[ruling.candidate.decision.symbol] = abs(base) + abs(ruling.target - base) if adds else abs(ruling.target)
-    return sizes if adding else None
-
-
-def _book(case: Case, rulings: Sequence[_Ruling]) -> Book:
+def _sides(case: Case, rulings: Sequence[_Ruling]) -> tuple[dict[str, float], dict[str, float]]:
+    """The book without the additions, and the additions: signed weights by symbol."""
     base, added = case.held, {}
     for ruling in rulings:
-        symbol = ruling.candidate.symbol
-        base[symbol] = ruling.base if ruling.adds else ruling.target
+        symbol = ruling.candidate.decision.symbol
         if ruling.adds:
-            added[symbol] = ruling.target - ruling.base
-    return Book.of(case, base, added)
+            base[symbol], added[symbol] = ruling.base, ruling.target - ruling.base
+        else:
+            base[symbol] = ruling.target
+    return base, added
 
 
 def _scale(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
@@ -201,7 +194,9 @@ def _scale(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
 
 def _spare(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
     """Limits that nearly spoke: of the candidate at what it may have, and of the book as it would be."""
-    for ruling in [ruling for ruling in rulings if (ruling.limits or found) and ruling.adds]:
+    for ruling in rulings:
+        if not ((ruling.limits or found) and ruling.adds):
+            continue
         for ceiling in ruling.limits:
             ruling.approach(ceiling.rule, ceiling.value(ruling.target), ceiling.limit, ceiling.message)
         for check in found:
@@ -212,7 +207,7 @@ def _spare(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
 def _verdict(ruling: _Ruling, case: Case, version: str) -> RiskVerdict:
     candidate, given = ruling.candidate, _finite(ruling.target)
     outcome = _outcome(ruling, case.breaker)
-    allowed = outcome in (Outcome.APPROVED, Outcome.RESIZED)
+    allowed = outcome is _APPROVED or outcome is _RESIZED
     return RiskVerdict(
         candidate.decision.id,
         candidate.symbol,
@@ -232,9 +227,9 @@ def _verdict(ruling: _Ruling, case: Case, version: str) -> RiskVerdict:
 def _outcome(ruling: _Ruling, breaker: BreakerState) -> Outcome:
     candidate = ruling.candidate
     if ruling.target == candidate.decision.target:
-        return Outcome.APPROVED
+        return _APPROVED
     if ruling.target != candidate.held and math.isfinite(ruling.target):
-        return Outcome.RESIZED
+        return _RESIZED
     blocked = any(hit.severity == "block" for hit in ruling.hits)
     halted = breaker in (BreakerState.FLATTEN, BreakerState.HALTED)
     return Outcome.HALTED if blocked and halted else Outcome.REFUSED

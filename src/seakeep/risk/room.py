@@ -82,16 +82,19 @@ class Book(msgspec.Struct, frozen=True, eq=False, dict=True):
 
 def checks(book: Book) -> Iterator[Check]:
     """The limits on the whole book that may be met or nearly met, in the order they are named to people."""
-    sides = zip(book.symbols, book.base, book.added, strict=True)
-    return iter(()) if fits(book.case, {s: abs(b) + abs(a) for s, b, a in sides}) else all_checks(book)
+    base, added = (dict(zip(book.symbols, side, strict=True)) for side in (book.base, book.added))
+    return iter(()) if fits(book.case, base, added) else all_checks(book)
 
 
-def fits(case: Case, sizes: Mapping[str, float]) -> bool:
-    """Whether a book is so small that no figure can come near its limit; `sizes` are absolute weights by symbol.
+def fits(case: Case, base: Mapping[str, float], added: Mapping[str, float]) -> bool:
+    """Whether a book and what is added to it (weights by symbol) are so small that no figure can come near its limit.
 
-    Every figure but the leverage is at most the sum of the sizes, and the CVaR at most the sum of what each position
-    has alone (it is subadditive).
+    Every figure but the leverage is at most the sum of the absolute weights, and the CVaR at most the sum of what each
+    position has alone (it is subadditive).
     """
+    sizes = {symbol: abs(weight) for symbol, weight in base.items()}
+    for symbol, weight in added.items():
+        sizes[symbol] = sizes.get(symbol, 0.0) + abs(weight)
     limits, history, gross = case.limits, case.history, sum(sizes.values())
     if gross >= 1.0 or gross >= NEAR * min(limits.least_room, limits.max_leverage * (1.0 - gross)):
         return False

@@ -10,15 +10,18 @@ strategy that is best in sample is overfitted where it is no better than the med
 import math
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from seakeep.core.errors import NotEnoughHistory
+from seakeep.core.jit import kernel
 from seakeep.core.market import Float64, Int64
 
 __all__ = ["Cscv", "cscv"]
 
-_CELLS = 1 << 22
+_CELLS = 1 << 17
+"""Sums that are held at once; more do not stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,42 +74,75 @@ def cscv(returns: Float64, blocks: int = 16, risk_free: float = 0.0) -> Cscv:
         raise NotEnoughHistory("too few returns for this many blocks", value=n, remedy=f"{2 * blocks} are needed")
     if not np.isfinite(returns).all():
         raise ValueError("returns must be finite numbers")
-    table = _sums(returns - risk_free, blocks)
+    counts, sums, squares = _sums(returns - risk_free, blocks)
     halves = np.array(list(combinations(range(blocks), blocks // 2)))
+    c = len(halves)
+    found = np.empty(c, np.int64), np.empty(c), np.empty(c), np.empty(c)
     step = max(1, _CELLS // k)
-    parts = [_choices(table, halves[i : i + step]) for i in range(0, len(halves), step)]
-    chosen, rank, inside, outside = (np.concatenate(column) for column in zip(*parts, strict=True))
+    for start in range(0, c // 2, step):
+        rows = slice(start, min(start + step, c // 2))
+        weights = np.zeros((rows.stop - start, blocks))
+        np.put_along_axis(weights, halves[rows], 1.0, axis=1)
+        sides = [(w @ counts, w @ sums, w @ squares) for w in (weights, 1.0 - weights)]
+        _choose(sides[0], sides[1], start, found)
+    chosen, rank, inside, outside = found
     slope, intercept = _line(inside, outside)
-    return Cscv(chosen.astype(np.int64), rank, inside, outside, slope, intercept, k)
+    return Cscv(chosen, rank, inside, outside, slope, intercept, k)
 
 
-def _sums(returns: Float64, blocks: int) -> Float64:
-    """Count, sum and sum of squares by block, (3, blocks, k)."""
+def _sums(returns: Float64, blocks: int) -> tuple[Float64, Float64, Float64]:
+    """Rows (blocks,), sums and sums of squares (blocks, k) by block."""
     parts = np.array_split(returns, blocks)
-    counts = np.array([np.full(returns.shape[1], len(part), np.float64) for part in parts])
-    return np.array([counts, [part.sum(axis=0) for part in parts], [(part * part).sum(axis=0) for part in parts]])
+    counts = np.array([float(len(part)) for part in parts])
+    return (
+        counts,
+        np.array([part.sum(axis=0) for part in parts]),
+        np.array([(part * part).sum(axis=0) for part in parts]),
+    )
 
 
-def _choices(table: Float64, halves: Int64) -> tuple[Int64, Float64, Float64, Float64]:
-    """Best in sample, its rank out of sample, and its ratio in both, each (c,), for these in-sample halves (c, h)."""
-    weights = np.zeros((len(halves), table.shape[1]))
-    np.put_along_axis(weights, halves, 1.0, axis=1)
-    inside, outside = _ratios(weights @ table), _ratios((1 - weights) @ table)
-    chosen = inside.argmax(axis=1)
-    rows = np.arange(len(halves))
-    own = outside[rows, chosen][:, None]
-    below, equal = (outside < own).sum(axis=1), (outside == own).sum(axis=1)
-    return chosen, below + (equal + 1) / 2, inside[rows, chosen], own[:, 0]
+@kernel
+def _ratios(count: float, sums: Float64, squares: Float64, ratios: Float64) -> None:
+    """Sharpe ratios (k,) from a count, sums and sums of squares (k,); of what never moved 0, or infinite."""
+    for i in range(len(ratios)):
+        mean = sums[i] / count
+        variance = max(squares[i] - sums[i] * mean, 0.0) / (count - 1.0)
+        still = 0.0 if mean == 0.0 else math.copysign(math.inf, mean)
+        ratio = mean / math.sqrt(variance)
+        ratios[i] = ratio if variance > 1e-14 * squares[i] / count else still
 
 
-def _ratios(sums: Float64) -> Float64:
-    """Sharpe ratios (c, k) from counts, sums and sums of squares (3, c, k)."""
-    count, total, squares = sums
-    mean = total / count
-    variance = np.maximum(squares - total * mean, 0.0) / (count - 1)
-    moved = variance > 1e-14 * squares / count
-    still = np.where(mean == 0, 0.0, np.copysign(np.inf, mean))
-    return np.asarray(np.where(moved, mean / np.sqrt(np.where(moved, variance, 1.0)), still))
+@kernel
+def _choice(here: Float64, there: Float64) -> tuple[int, float]:
+    """The best by its ratio here (k,), the first of equals, and its rank by the ratios there (k,)."""
+    best = 0
+    for i in range(1, len(here)):
+        if here[i] > here[best]:
+            best = i
+    own, below, equal = there[best], 0, 0
+    for i in range(len(there)):
+        below += there[i] < own
+        equal += there[i] == own
+    return best, below + (equal + 1) / 2
+
+
+@kernel
+def _choose(ones: Any, others: Any, start: int, found: Any) -> None:
+    """Choose in these halves, from number `start` on, and in what each leaves: that is the half as far from the end.
+
+    Halves are their rows (c,), sums and sums of squares (c, k); `found` are choice, rank and both ratios.
+    """
+    (counts, sums, squares), (rest, rest_sums, rest_squares) = ones, others
+    chosen, rank, inside, outside = found
+    here, there = np.empty(sums.shape[1]), np.empty(sums.shape[1])
+    for c in range(len(counts)):
+        at, mirrored = start + c, len(chosen) - 1 - start - c
+        _ratios(counts[c], sums[c], squares[c], here)
+        _ratios(rest[c], rest_sums[c], rest_squares[c], there)
+        chosen[at], rank[at] = _choice(here, there)
+        chosen[mirrored], rank[mirrored] = _choice(there, here)
+        inside[at], outside[at] = here[chosen[at]], there[chosen[at]]
+        inside[mirrored], outside[mirrored] = there[chosen[mirrored]], here[chosen[mirrored]]
 
 
 def _line(x: Float64, y: Float64) -> tuple[float, float]:

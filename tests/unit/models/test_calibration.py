@@ -53,6 +53,19 @@ def test_the_isotonic_map_is_scikit_learns() -> None:
     np.testing.assert_allclose(np.interp(grid, *calibration._isotonic(z, up)), want, atol=1e-12)
 
 
+def test_the_few_furthest_out_do_not_speak_for_all_that_is_further_out() -> None:
+    rng = np.random.default_rng(13)
+    z, up = np.sort(rng.normal(0, 1, 6_000)), rng.random(6_000) < 0.5
+    up[-5:] = True
+    assert calibration._isotonic(z, up)[1][-1] > 0.99
+    _, p = calibration._isotonic(z, up, 300)
+    assert p[-1] <= max(np.mean(up[-rows:]) for rows in range(300, 6_001, 300))
+    ties, _ = calibration._isotonic(np.repeat([0.0, 1.0], 50), rng.random(100) < 0.5, 20)
+    assert set(ties) <= {0.0, 1.0}
+    # Three symbols by the hour, labels of ten hours: thirty rows share one outcome.
+    assert calibration._rows_of_one(np.repeat(np.arange(100), 3), np.full(300, 10)) == 30
+
+
 def test_platts_map_is_scikit_learns_sigmoid() -> None:
     rng = np.random.default_rng(4)
     z = rng.normal(0.2, 1, 800)

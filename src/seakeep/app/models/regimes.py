@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from seakeep.backtest.notation import stamp
 from seakeep.backtest.pages.regimepage import RegimeView, render
 from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError, DataError, NotEnoughHistory
@@ -37,7 +38,7 @@ def study(history: Sequence[BarFrame], name: str, train: float, seed: int) -> tu
     model.fit(_before(frames, split), seed)
     views = [_view(model, bars, frame, split) for bars, frame in zip(history, frames, strict=True)]
     symbols = ", ".join(bars.symbol for bars in history)
-    return views, f"fitted on {symbols}, {interval} bars before {iso(split)}; told from there on"
+    return views, f"fitted on {symbols}, {interval} bars before {stamp(split)} UTC; told from there on"
 
 
 def _before(frames: Sequence[FeatureFrame], split: int) -> FeatureFrame:

@@ -19,6 +19,7 @@ from seakeep.app.sections import Param, Settings
 from seakeep.backtest.driver import MemoryJournal, assemble
 from seakeep.backtest.kernel.asks import Opinions
 from seakeep.backtest.kernel.bulk import Course
+from seakeep.backtest.kernel.candidates import unheard
 from seakeep.backtest.kernel.simulator import History, KernelParams, KernelRun, simulate
 from seakeep.backtest.kernel.terms import account_record
 from seakeep.backtest.search.space import Space
@@ -26,7 +27,7 @@ from seakeep.core.beliefs import FeatureFrame
 from seakeep.core.errors import ConfigError
 from seakeep.core.market import BarFrame, Float64, Int64
 from seakeep.core.registry import build
-from seakeep.core.units import interval_ms, iso
+from seakeep.core.units import iso
 from seakeep.engine.engine import Engine
 from seakeep.engine.run import run
 from seakeep.features.frame import build as build_features
@@ -99,20 +100,16 @@ def _own_names(strategy: str) -> frozenset[str]:
     return frozenset(signature(STRATEGIES[strategy]).parameters)
 
 
-def obstacles(settings: Settings) -> tuple[str, ...]:
-    """What the kernel cannot do of these settings; nothing if it can run them."""
-    stops, latency = settings.risk.stops, settings.broker.latency
-    lacking = {
-        "experts": bool(settings.experts) or settings.models.use == "registry",
-        f"sizing by {settings.risk.sizing.method}": settings.risk.sizing.method != "fixed",
-        "stops by true range": stops.atr_multiple > 0,
-        "stops that adapt": stops.adaptive or stops.activation > 0 or stops.min_distance > 0,
-        "a ladder of targets": bool(stops.ladder),
-        "sizes that follow sentiment": settings.risk.overlay.enabled,
-        "signals beside the strategy": bool(settings.strategy.signals),
-    }
-    drawn = latency.model != "fixed" and latency.high_ms >= interval_ms(settings.run.interval)
-    return tuple(name for name, there in {**lacking, "delays longer than a bar": drawn}.items() if there)
+def obstacles(session: Session) -> tuple[str, ...]:
+    """Why a search cannot use the kernel: what that leaves out, and what a search does not tell it; nothing if it can.
+
+    What the gate does to candidates is not among it: they are ranked without, see `ranking`.
+    """
+    pipeline = replace(session.pipeline, rule_book=None)
+    sizing = pipeline.sizing.method
+    asked = {"experts": bool(pipeline.experts), f"sizing by {sizing}": sizing != "fixed"}
+    untold = [name for name, there in asked.items() if there]
+    return tuple(dict.fromkeys([*untold, *unheard(pipeline, session.settings.broker.latency)]))
 
 
 def ranking(settings: Settings) -> Settings:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seakeep.app.search.candidates import obstacles, ranking, since, with_params
+from seakeep.app.search.candidates import since, with_params
 from seakeep.app.search.confirmation import Confirmed, confirm
 from seakeep.app.search.searching import Searching, Seen
 from seakeep.app.search.studies import trial_ledger
@@ -69,11 +69,10 @@ def optimize(settings: Settings, userdir: Path, asked: Asked, seen: Seen | None 
     Raises: ConfigError for what cannot be searched, with an estimate where it is too large; NotEnoughHistory, DataError
     and LedgerError, each saying what to do.
     """
-    space, lacking = Space.of(asked.space), obstacles(settings)
+    space = Space.of(asked.space)
     checked_name(asked.study or "study")
-    terms = settings if lacking else ranking(settings)
     took = _Clock()
-    search = Searching(terms, userdir, asked, space, by_driver=bool(lacking))
+    search = Searching(settings, userdir, asked, space)
     took.mark("prepare")
     search.estimate().refuse(space, search.count, asked.memory_mb << 20)
     took.mark("first run")
@@ -84,16 +83,16 @@ def optimize(settings: Settings, userdir: Path, asked: Asked, seen: Seen | None 
         found = survey(space, search.finished(), search.tests, asked, search.score, search.given_up())
         took.mark("choice")
     best, stem = found.chosen.params, userdir / "studies" / (asked.study or search.name)
-    shown = since(with_params(settings, best), search.start)
-    confirmed = confirm(shown, None if lacking else since(with_params(terms, best), search.start), userdir, stem)
+    shown, ranked = (since(with_params(terms, best), search.start) for terms in (settings, search.settings))
+    confirmed = confirm(shown, None if search.by_driver else ranked, userdir, stem)
     took.mark("driver")
     judged, procedure, more = _judge(search, found, confirmed)
     took.mark("judgement")
     return Optimum(
         asked=asked,
         study=asked.study or search.name,
-        engine="driver" if lacking else "kernel",
-        obstacles=lacking,
+        engine="driver" if search.by_driver else "kernel",
+        obstacles=search.obstacles,
         settings=settings,
         start=search.start,
         survey=found,

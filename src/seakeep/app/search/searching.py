@@ -7,7 +7,7 @@ tried, first to the trial ledger, then to the study; a batch that was cut off is
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from seakeep.app.search.candidates import Account, Bench, Pruned, Watch, widest
+from seakeep.app.search.candidates import Account, Bench, Pruned, Watch, obstacles, ranking, widest
 from seakeep.app.search.studies import trial_ledger
 from seakeep.app.search.studystore import Candidate, StudyStore, written
 from seakeep.app.sections import Param, Settings
@@ -75,19 +75,26 @@ class Question(Protocol):
 
 @dataclass(eq=False)
 class Searching:
-    """One search over a space; `known` are the candidates by their parameters as text, in the order of evaluation."""
+    """One search over a space; `known` are the candidates by their parameters as text, in the order of evaluation.
+
+    `obstacles` are why the driver runs them; where there are none the kernel does, and `settings` become its terms.
+    """
 
     settings: Settings
     userdir: Path
     asked: Question
     space: Space
-    by_driver: bool
     known: dict[str, Candidate] = field(default_factory=dict)
     counted: int = 0
     resumed: int = 0
 
     def __post_init__(self) -> None:
         session = widest(self.settings, self.userdir, self.space)
+        self.obstacles = obstacles(session)
+        self.by_driver = bool(self.obstacles)
+        if not self.by_driver:
+            self.settings = ranking(self.settings)
+            session = replace(session, settings=self.settings)
         self.bench = Bench(session, self.asked.memory_mb << 19)
         self.start = session.pipeline.trade_from
         history = self.bench.history

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seakeep.backtest.kernel.asks import Opinions, opinion_table
 from seakeep.backtest.kernel.books import FILL, ORDER, lot_of, pay, proceeds
 from seakeep.backtest.kernel.glide import run
-from seakeep.backtest.kernel.passes import capacity
+from seakeep.backtest.kernel.passes import capacity, draw
 from seakeep.backtest.kernel.ratios import ratios
 from seakeep.backtest.kernel.simulator import check
 from seakeep.backtest.kernel.tape import History, Tape, frozen
@@ -195,21 +195,6 @@ def _tally(curve: Float64, first: int, day: Int64, returns: Float64, sums: Float
 
 
 @kernel
-def _level(account: Any, symbols: NDArray[Any], lines: Float64, rows: tuple[int, int], curve: Float64) -> None:
-    """Equity over rows in which nothing is traded."""
-    start, stop = rows
-    curve[start:stop] = 0.0
-    for j in range(len(symbols)):
-        if symbols[j].lots:
-            qty, close = symbols[j].qty, lines[j, 2]
-            for r in range(start, stop):
-                curve[r] += qty * close[r]
-    cash = account.cash
-    for r in range(start, stop):
-        curve[r] += cash
-
-
-@kernel
 def _replay(told: Any, symbols: NDArray[Any], fills: NDArray[Any], lines: Float64, asked: Any) -> None:
     """The equity curve from the fills of a run without loans: cash is that of the pass, to the last unit of money."""
     (template, p, books, w), (grid, first, curve) = told, asked
@@ -221,12 +206,12 @@ def _replay(told: Any, symbols: NDArray[Any], fills: NDArray[Any], lines: Float6
         fill = fills[f]
         symbol, change, at = symbols[fill.symbol], fill.lots * fill.side, np.searchsorted(grid, fill.ts, "right")
         if at > row:
-            _level(account, symbols, lines, (row, at), curve)
+            draw(account.cash, symbols, lines[:, 2, row:at], curve[row:at])
             row = at
         pay(account, proceeds(symbol, change, fill.ticks, symbol.maker_units if fill.maker else symbol.taker_units))
         symbol.lots += change
         symbol.qty = amount(symbol.lots, lot_of(symbol)) if symbol.lots else 0.0
-    _level(account, symbols, lines, (row, len(curve)), curve)
+    draw(account.cash, symbols, lines[:, 2, row : len(curve)], curve[row:])
 
 
 @kernel(parallel=True)

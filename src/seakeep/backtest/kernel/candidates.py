@@ -2,7 +2,8 @@
 
 The strategy's own vectorised score, the experts' forecasts, the blend, the stance and the size are those of the engine.
 What looks at the account or learns on the way (alphas, calibrations, selectors, vetoes, learnt weights, a cost gate, a
-rule book, the overlay) is the driver's; `unheard` names what of a pipeline the kernel leaves out.
+rule book, the overlay) is the driver's; `unheard` names what of a pipeline the kernel leaves out, and is the one place
+that knows it.
 """
 
 import math
@@ -24,6 +25,7 @@ from seakeep.engine.pipeline import Pipeline
 from seakeep.execution.costs import CostParams
 from seakeep.features.frame import build
 from seakeep.risk.sizing import full_weight
+from seakeep.risk.stops import StopParams
 from seakeep.strategy.selection import Selector
 
 __all__ = ["Venue", "from_pipeline", "opinions", "told", "unheard"]
@@ -52,7 +54,7 @@ def from_pipeline(
     Raises: ConfigError naming what the kernel leaves out, if there is such a part and `strict`, or if the scores are
     not one number in [-1, 1] or NaN for each row; and what `simulate` raises.
     """
-    left_out = unheard(pipeline)
+    left_out = unheard(pipeline, None if venue is None else venue.latency)
     if left_out and strict:
         remedy = "run it through the driver, or rank without them (strict=False)"
         raise ConfigError(f"the kernel leaves out {', '.join(left_out)}", remedy=remedy)
@@ -60,21 +62,45 @@ def from_pipeline(
     return simulate(history, opinions(pipeline, history), told(pipeline, venue or Venue()), details=details)
 
 
-def unheard(pipeline: Pipeline) -> tuple[str, ...]:
-    """The parts of a pipeline that change decisions and that the kernel leaves out."""
+def unheard(pipeline: Pipeline, latency: LatencyParams | None = None) -> tuple[str, ...]:
+    """What changes the decisions of this pipeline, or the delays of that venue, and the kernel leaves out.
+
+    A part that is there and cannot speak is not named: a cost gate that only weighs what experts expect, without
+    experts, lets everything pass.
+    """
+    sizing, drawn = pipeline.sizing.method, latency is not None and latency.model != "fixed"
     parts = {
         "a selector": isinstance(pipeline.strategy, Selector),
-        "alphas": bool(pipeline.alphas),
+        "signals beside the strategy": bool(pipeline.alphas),
         "calibrations": bool(pipeline.calibrations),
         "regimes": pipeline.regimes is not None,
         "vetoes": bool(pipeline.vetoing),
         "learnt weights": pipeline.weighting.method != "static",
-        "the cost gate": pipeline.cost_gate.mode != "off",
+        "weights by regime": bool(pipeline.experts) and pipeline.weights_in("unknown") != pipeline.group_weights,
+        "the cost gate": _gated(pipeline),
         "a rule book": pipeline.rule_book is not None,
-        "the overlay": pipeline.overlay.enabled,
-        f"sizing by {pipeline.sizing.method}": pipeline.sizing.method not in ("fixed", "volatility", "kelly"),
+        "sizes that follow sentiment": pipeline.overlay.enabled,
+        f"sizing by {sizing}": sizing not in ("fixed", "volatility", "kelly"),
+        **_moving(pipeline.stops),
+        "delays longer than a bar": drawn and latency is not None and latency.high_ms >= pipeline.bar_ms,
     }
     return tuple(name for name, there in parts.items() if there)
+
+
+def _gated(pipeline: Pipeline) -> bool:
+    """Whether the cost gate may refuse an entry: it asks for an expectation, or some expert has one."""
+    mode = pipeline.cost_gate.mode
+    return mode == "required" or (mode == "known" and any(expert.scale > 0 for expert in pipeline.experts.values()))
+
+
+def _moving(stops: StopParams) -> dict[str, bool]:
+    """Stops and targets that are not at one distance."""
+    return {
+        "stops by true range": stops.atr_multiple > 0,
+        "stops that adapt": stops.adaptive,
+        "stops that begin to trail": stops.activation > 0,
+        "a ladder of targets": bool(stops.ladder),
+    }
 
 
 def told(pipeline: Pipeline, venue: Venue) -> KernelParams:

@@ -36,7 +36,7 @@ from seakeep.backtest.kernel.venue import NOBODY
 from seakeep.core.jit import kernel
 from seakeep.core.market import Float64
 
-__all__ = ["capacity", "play"]
+__all__ = ["capacity", "draw", "play"]
 
 
 _AHEAD = 1 << 10
@@ -148,6 +148,19 @@ def _next_row(books: Books, tape: Tape, asks: Float64, i: int) -> int:
     return int(max(first, i))
 
 
+@kernel
+def draw(cash: float, symbols: NDArray[Any], closes: Float64, curve: Float64) -> None:
+    """The equity curve (r,) over rows of closes (k, r) in which nothing happens; the sum is that of `_equity`."""
+    curve[:] = 0.0
+    for j in range(len(symbols)):
+        if symbols[j].lots:
+            qty, close = symbols[j].qty, closes[j]
+            for r in range(len(curve)):
+                curve[r] += qty * close[r]
+    for r in range(len(curve)):
+        curve[r] += cash
+
+
 @kernel(inline=True)
 def _carry(books: Books, lines: Float64, rows: tuple[int, int], sums: Float64, curve: Float64) -> None:
     """Mark the rows [start, stop), in which nothing happens."""
@@ -157,17 +170,16 @@ def _carry(books: Books, lines: Float64, rows: tuple[int, int], sums: Float64, c
     for j in range(len(symbols)):
         if symbols[j].lots:
             several, holding = holding < none, j
-    if holding == none:
-        still(account, stop - start)
-    elif several:
+    if several:
         for i in range(start, stop):
             mark(account, _equity(books, lines, i))
         account.exposed += stop - start
+    elif holding == none:
+        still(account, stop - start)
     else:
         hold(account, lines[holding, 2, start:stop], symbols[holding].qty, sums)
     if len(curve):
-        for i in range(start, stop):
-            curve[i] = _equity(books, lines, i)
+        draw(account.cash, symbols, lines[:, 2, start:stop], curve[start:stop])
 
 
 @kernel(inline=True)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seakeep.brokers.latency import LatencyParams, delay_ms
+from seakeep.backtest.kernel.delays import delays
+from seakeep.brokers.latency import LatencyParams
 from seakeep.core.errors import ConfigError, DataError
 from seakeep.core.jit import kernel
 from seakeep.core.market import BarFrame, Float64, Int64, Observation
@@ -172,16 +173,13 @@ class History:
         if latency.high_ms >= self.bar_ms:
             remedy = 'set latency.model to "fixed", or use longer bars'
             raise ConfigError("drawn delays must be shorter than a bar", value=latency.high_ms, remedy=remedy)
-        stamps = self.grid.tolist()
-        drawn = [
-            [[delay_ms(latency, seed, route) for route in _routes(symbol, ts)] for ts in stamps]
-            for symbol in self.symbols
-        ]
-        return np.array(drawn, np.int64)
+        drawn = [[delays(latency, seed, route, self.grid) for route in _routes(symbol)] for symbol in self.symbols]
+        return np.ascontiguousarray(np.array(drawn).transpose(0, 2, 1))
 
 
-def _routes(symbol: str, ts: int) -> list[str]:
-    return [*(f"{symbol} {ts} {side} {kind}" for kind, side in _KINDS), f"cancel {symbol} {ts}"]
+def _routes(symbol: str) -> list[tuple[str, str]]:
+    """What stands before and behind the instant in the routes of a symbol."""
+    return [*((f"{symbol} ", f" {side} {kind}") for kind, side in _KINDS), (f"cancel {symbol} ", "")]
 
 
 def _by_instant(observation: Observation) -> tuple[Any, ...]:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from seakeep.app.search import candidates, searching
-from seakeep.app.search.candidates import ranking
 from seakeep.app.search.optimizer import Asked
 from seakeep.app.search.studystore import open_study
 from seakeep.app.settings import load
@@ -21,9 +20,7 @@ def main(userdir: Path, method: str, kill_at: int) -> None:
     options = {"run.symbols": "BTC/USDT", "run.interval": "4h", "strategy.name": "trend", "strategy.params.unit": 10}
     space = {"fast": tuple(range(4, 14)), "slow": (20, 30, 40)}
     asked = Asked(space=space, method=method, trials=26, study="s", prune=True)  # type: ignore[arg-type]
-    search = searching.Searching(
-        ranking(load(None, {}, options).settings), userdir, asked, Space.of(space), by_driver=False
-    )
+    search = searching.Searching(load(None, {}, options).settings, userdir, asked, Space.of(space))
     told = 0
 
     def seen(count: int) -> None:

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,21 +10,28 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from seakeep.app.bootstrap import prepare, sim_broker
 from seakeep.app.cli import app
-from seakeep.app.search.candidates import KNOBS, obstacles, ranking, with_params
+from seakeep.app.search.candidates import KNOBS, Bench, kernel_params, ranking, since, with_params
 from seakeep.app.search.confirmation import first_difference, settings_text
 from seakeep.app.search.optimizer import Asked, optimize
 from seakeep.app.search.searching import Searching
 from seakeep.app.search.studies import trial_ledger
 from seakeep.app.search.studystore import open_study
 from seakeep.app.settings import load
+from seakeep.backtest.driver import MemoryJournal
+from seakeep.backtest.kernel.simulator import History
+from seakeep.backtest.kernel.terms import account_record
 from seakeep.backtest.pages.fragility import heat_map, map_of
+from seakeep.backtest.result import digest
 from seakeep.backtest.search.space import Space
 from seakeep.backtest.search.survey import survey
 from seakeep.core.errors import ConfigError, NotEnoughHistory
 from seakeep.core.orders import Fill, Liquidity, Side
 from seakeep.data.store import ParquetStore
 from seakeep.data.synthetic import SyntheticParams, generate
+from seakeep.engine.engine import Engine
+from seakeep.engine.run import run
 
 SPACE = {"fast": (4, 8, 12), "slow": (20, 30)}
 THOUSAND = tuple(i / 1000 for i in range(1, 1001))
@@ -56,14 +64,22 @@ def userdir(tmp_path, market):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def long_userdir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("long")
+    params = SyntheticParams(symbols=("BTC/USDT",), delisted=None, days=320, interval="4h", seed=3)
+    ParquetStore(folder / "data").write(generate(params).frames["BTC/USDT"])
+    return folder
+
+
 def settings(**more):
     options = {"run.symbols": "BTC/USDT", "run.interval": "4h", "strategy.name": "trend", "strategy.params.unit": 10}
     return load(None, {}, {**options, "strategy.params.full": 2.0, **more}).settings
 
 
-def searched(folder, given, asked, by_driver=False):
+def searched(folder, given, asked):
     """All of a search but the confirmation, which takes processes of its own."""
-    search = Searching(given, folder, asked, Space.of(asked.space), by_driver=by_driver)
+    search = Searching(given, folder, asked, Space.of(asked.space))
     search.estimate()
     with open_study(folder / "studies", asked.study or search.name) as store:
         store.agree(search.about)
@@ -90,7 +106,7 @@ def test_the_command_ends_with_a_winner_that_kernel_and_driver_agree_on_and_ever
     assert "http" not in page.replace("http-equiv", "")
     assert 'class="chart heat"' in page
     assert json.loads((folder / "study.json").read_text())["study"] == "s"
-    assert searched(userdir, ranking(settings()), Asked(space=SPACE, study="s")).resumed == 6
+    assert searched(userdir, settings(), Asked(space=SPACE, study="s")).resumed == 6
 
 
 def killed(userdir, method, at=0):
@@ -121,8 +137,8 @@ def test_the_kernel_gives_up_what_falls_behind_early_and_counts_it(userdir, mark
     other = tmp_path_factory.mktemp("whole")
     ParquetStore(other / "data").write(market)
     asked = Asked(space=space, prune=True)
-    early = searched(userdir, ranking(settings()), asked)
-    whole = searched(other, ranking(settings()), Asked(space=space))
+    early = searched(userdir, settings(), asked)
+    whole = searched(other, settings(), Asked(space=space))
     given_up = {key: c for key, c in early.known.items() if c.pruned}
     assert 10 < len(given_up) < 60
     assert all(c == whole.known[key] for key, c in early.known.items() if not c.pruned)
@@ -158,17 +174,81 @@ def test_too_short_a_history_is_said(userdir):
         optimize(settings(), userdir, Asked(space=SPACE, folds=60))
 
 
-def test_what_the_kernel_cannot_do_is_named_and_the_driver_does_it(userdir):
-    odd = settings(**{"risk.stops.atr_multiple": 3.0})
-    assert obstacles(odd) == ("stops by true range",)
-    assert obstacles(settings()) == ()
-    found = searched(userdir, odd, Asked(space={"fast": (4, 8), "slow": (20,)}), by_driver=True)
-    assert found.counted == len(found.finished()) == 2
+UNHEARD = {
+    "a selector": {"strategy.name": "selector", "strategy.params": "{}"},
+    "signals beside the strategy": {"strategy.signals.price_sentiment_divergence": "{}"},
+    "experts": {"experts.ma": "{}"},
+    "calibrations": {"experts.ma": "{}", "models.folds": 2},
+    "vetoes": {"experts.anomaly": "{}"},
+    "regimes": {"regime.model": "rules"},
+    "learnt weights": {"strategy.weighting.method": "hedge"},
+    "weights by regime": {"experts.ma": "{}", "strategy.weighting.tilts": "{unknown = {technical = 0.5}}"},
+    "the cost gate": {"strategy.cost_gate.mode": "required"},
+    "sizes that follow sentiment": {"risk.overlay.enabled": True},
+    "sizing by volatility": {"experts.volatility": "{}", "risk.sizing.method": "volatility"},
+    "stops by true range": {"risk.stops.atr_multiple": 3.0},
+    "stops that adapt": {"risk.stops.stop_loss": 0.02, "risk.stops.adaptive": True},
+    "stops that begin to trail": {"risk.stops.trailing": 0.02, "risk.stops.activation": 0.01},
+    "a ladder of targets": {"risk.stops.ladder": "[[0.01, 0.5], [0.02, 0.5]]"},
+    "delays longer than a bar": {"broker.latency.high_ms": 14_400_000},
+}
+
+
+@pytest.mark.parametrize("name", UNHEARD)
+def test_what_the_kernel_leaves_out_goes_to_the_driver_and_is_named(long_userdir, name):
+    options = {
+        "run.symbols": "BTC/USDT",
+        "run.interval": "4h",
+        "strategy.name": "trend",
+        "deep.horizons": '["4h"]',
+        "run.train": "220d",
+    }
+    odd = load(None, {}, options | UNHEARD[name]).settings
+    search = Searching(odd, long_userdir, Asked(space={"weight": (0.1,)}), Space.of({"weight": (0.1,)}))
+    assert name in search.obstacles
+    assert search.by_driver
+    assert search.settings == odd
+    assert search.about["engine"] == "driver"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"experts": "{}", "strategy.cost_gate.mode": "known", "strategy.cost_gate.multiple": 50.0},
+        {"strategy.weighting.tilts": "{unknown = {technical = 0.5}, bear = {technical = 0.0}}"},
+        {"risk.stops.stop_loss": 0.001, "risk.stops.min_distance": 0.04},
+        {"risk.stops.trailing": 0.03, "risk.stops.min_distance": 0.04, "risk.stops.take_profit": 0.05},
+        {"data.news": False, "sentiment.half_life_ms": 1_000},
+        {"models.folds": 3, "regime.limits.unknown": 0.1, "risk.overlay.size": 0.9},
+    ],
+    ids=["defaults", "gate", "tilts", "nearest stop", "nearest trail", "no news", "nobody there"],
+)
+def test_what_only_looks_like_an_obstacle_stays_with_the_kernel_and_the_driver_agrees(userdir, more):
+    given = settings(**more)
+    search = Searching(given, userdir, Asked(space=SPACE), Space.of(SPACE))
+    assert search.obstacles == ()
+    winner = with_params(search.settings, {"fast": 8, "slow": 20})
+    session = prepare(since(winner, search.start), userdir, "optimize")
+    ranked = Bench(session, 1 << 28).by_kernel({})
+    journal = MemoryJournal()
+    run(Engine(session.pipeline), session.feed(), sim_broker(session), journal)
+    assert len(ranked.fills) >= 8
+    assert digest(ranked.trades(kernel_params(session, session.settings))) == digest(journal.records.fills)
+
+
+def test_what_the_kernel_refuses_of_stops_is_what_it_is_said_to_leave_out(userdir):
+    session = prepare(settings(), userdir, "optimize")
+    history = History.of(session.frames)
+    for more in (v for k, v in UNHEARD.items() if k.startswith(("stops", "a ladder"))):
+        stops = settings(**more).risk.stops
+        with pytest.raises(ConfigError, match="the kernel knows no stops"):
+            account_record(replace(kernel_params(session, session.settings), stops=stops), history)
 
 
 def test_the_driver_gives_up_what_falls_behind_and_counts_it_all_the_same(userdir):
     odd = settings(**{"risk.stops.atr_multiple": 3.0})
-    found = searched(userdir, odd, Asked(space={"fast": (4, 6, 8, 10), "slow": (20, 25, 30, 40)}), by_driver=True)
+    found = searched(userdir, odd, Asked(space={"fast": (4, 6, 8, 10), "slow": (20, 25, 30, 40)}))
     given_up = [c for c in found.known.values() if c.pruned]
     assert 0 < len(given_up) <= 8
     assert all(len(c.days) < 4 * len(found.tests.ts) for c in given_up)

@@ -73,8 +73,8 @@ def test_strategy_experts_blend_and_size_are_those_of_the_engine(sizing: Sizing)
 
 def test_what_the_kernel_leaves_out_is_named() -> None:
     candidate = pipeline((), overlay=pipeline(()).overlay.model_copy(update={"enabled": True}))
-    assert unheard(candidate) == ("the overlay",)
-    with pytest.raises(ConfigError, match="leaves out the overlay"):
+    assert unheard(candidate) == ("sizes that follow sentiment",)
+    with pytest.raises(ConfigError, match="leaves out sizes that follow sentiment"):
         from_pipeline(candidate, FRAMES)
     assert from_pipeline(candidate, FRAMES, strict=False).metrics["equity"] > 0
 
