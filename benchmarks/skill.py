@@ -163,9 +163,10 @@ Every registered expert on {len(history)} assets of real hourly bars, {sum(map(l
 Written by `python benchmarks/skill.py DATA --horizon {args.horizon} --blocks {args.blocks}`, seed {args.seed}.
 
 How it was measured: time is cut into {args.blocks + 1} blocks. Each but the first is forecast by a copy that was fitted
-on the rows of all assets whose outcome was known before it began. Nothing was tuned on these bars. Labels overlap and
-assets move together, so an instant counts once, and intervals come from sums over blocks of five horizons. Costs are
-not part of it: this is skill, not profit.
+on the rows of all assets whose outcome was known before it began. No parameter was tuned on these bars; but that arima,
+garch and hmm shrink their means by purged folds, and that a step of a calibration rests on 20 outcomes, was decided
+after an earlier table of them. Labels overlap and assets move together, so an instant counts once, and intervals come
+from sums over blocks of five horizons. Costs are not part of it: this is skill, not profit.
 
 How to read it: IC is the rank correlation of mean forecast and outcome. "Saved" is the share of the loss (mean CRPS) of
 a naive forecast that the expert saves; below zero it is worse than the naive one. Zero mean, last sign and historical
@@ -203,6 +204,8 @@ def _reading(found: list[tuple[str, Scorecard, dict[str, float]]]) -> list[str]:
     mean, whole = ([name for name, card, _ in found if card.against[i].low > 0] for i in (0, 3))
     right = [name for name, card, _ in found if card.accuracy_low > 0.5]
     wrong = [name for name, card, _ in found if card.accuracy_high < 0.5]
+    told = [(name, card.brier - card.brier_base) for name, card, _ in found if math.isfinite(card.brier)]
+    below, worst = [name for name, behind in told if behind < 0], max(told, key=lambda pair: pair[1])[0] if told else ""
     loud = [name for name, card, _ in found if np.mean(card.confidence) > 0.5 and not card.skill.low > 0]
     return [
         f"- Direction: the interval of the IC lies above zero for {_list(sure)}, of {len(found)} experts; by luck",
@@ -212,6 +215,9 @@ def _reading(found: list[tuple[str, Scorecard, dict[str, float]]]) -> list[str]:
         f"- Mean: {_list(mean)} save loss beyond doubt against saying nothing of the direction.",
         f"- Whole forecast: {_list(whole)} save loss beyond doubt against the deviation of recent bars; what is saved",
         "  there is saved by the deviation.",
+        f"- Probability of a rise: the Brier score is below that of the plain share of rises for {_list(below)}, and",
+        f"  furthest above it for {worst or 'none'}. A map from forecast to probability is learnt from what earlier",
+        "  copies said; where a later copy is far more outspoken than they were, the map is at its end.",
         f"- More confident than these rows bear out: {_list(loud)}.",
     ]
 

@@ -367,11 +367,10 @@ def _allowed(moment: Moment, rule: str, refused: Order) -> str:
     if rule not in type(limits).model_fields:
         return ""
     free = 0 if rule.startswith("min_") else np.iinfo(np.int32).max
+    lifted = type(limits).model_construct(**limits.model_dump() | {rule: free})
 
     def lift(engine: Engine) -> None:
-        engine.state.ratchet = msgspec.structs.replace(
-            engine.state.ratchet, limits=limits.model_copy(update={rule: free})
-        )
+        engine.state.ratchet = msgspec.structs.replace(engine.state.ratchet, limits=lifted)
 
     sent = [order for order in moment.again(lift).orders if order.status is not Status.REJECTED]
     return f"without the limit {rule} it goes" if sent and refused.side is sent[0].side else ""

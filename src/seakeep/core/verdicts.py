@@ -78,6 +78,9 @@ class Outcome(StrEnum):
     HALTED = "HALTED"
 
 
+_ALLOWED = (Outcome.APPROVED, Outcome.RESIZED)
+
+
 class RiskVerdict(msgspec.Struct, frozen=True, tag="verdict", tag_field="is"):
     """The gate's answer to one decision. Only `seakeep.risk` constructs one (a test proves it).
 
@@ -102,4 +105,4 @@ class RiskVerdict(msgspec.Struct, frozen=True, tag="verdict", tag_field="is"):
     @property
     def allowed(self) -> bool:
         """Whether an order may follow."""
-        return self.outcome in (Outcome.APPROVED, Outcome.RESIZED)
+        return self.outcome in _ALLOWED

@@ -30,7 +30,7 @@ from seakeep.core.units import quantise_down, quantise_up
 from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict
 from seakeep.engine.conditions import conditions
 from seakeep.engine.deciding import decision_of, wanted_side
-from seakeep.engine.facts import case_of, closing_time, forecast_var, history_of, note_sentiment, tailed
+from seakeep.engine.facts import case_of, closing_time, forecast_var, history_of, note_sentiment, prepare, tailed
 from seakeep.engine.opinion import opine, size_together
 from seakeep.engine.outlook import outlook_of
 from seakeep.engine.pipeline import Pipeline
@@ -52,8 +52,9 @@ CONTROLS = (*PEOPLE, "pause", "resume", "set-limits", "confirm-limits", "cancel-
 """What a person may order."""
 
 _NORMAL, _BLIND, _FLATTEN = BreakerState.NORMAL, BreakerState.BLIND, BreakerState.FLATTEN
-_NONE, _APPROVED, _MARKET, _SUBMITTED = Breach.NONE, Outcome.APPROVED, OrderType.MARKET, Status.SUBMITTED
-"""Members that every event looks at: taking one from its enum costs as much as a comparison of ten."""
+_NONE, _MARKET, _SUBMITTED = Breach.NONE, OrderType.MARKET, Status.SUBMITTED
+_APPROVED, _RESIZED = Outcome.APPROVED, Outcome.RESIZED
+"""What every event is compared with, taken from the enums once: there a look-up costs more than the comparison."""
 _NOTHING = StepResult()
 _LIGHT_DAYS = 250
 
@@ -87,6 +88,7 @@ class Engine:
         self.state.outlook = outlook_of(pipeline, self.state.sentiment)
         self._book = conditions(pipeline)
         self._crowd = Crowd(pipeline.scorer, pipeline.crowd)
+        prepare(pipeline)
 
     def process(self, event: Event) -> StepResult:
         """What this event causes: commands for the venue, records for the journal.
@@ -156,7 +158,7 @@ class Engine:
         verdicts = self._review(case)
         records = [*([snapshot] if keep_snapshot else []), *decisions, *verdicts, *records]
         for verdict in verdicts:
-            if verdict.allowed:
+            if verdict.outcome is _APPROVED or verdict.outcome is _RESIZED:
                 self._trade(verdict, snapshot.equity, commands, records)
         return StepResult(tuple(commands), tuple(records))
 

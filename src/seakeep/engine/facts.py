@@ -29,6 +29,7 @@ __all__ = [
     "market_facts",
     "note_health",
     "note_sentiment",
+    "prepare",
     "tailed",
 ]
 
@@ -134,10 +135,20 @@ def _score(state: EngineState, forecast: Forecast) -> None:
 def history_of(state: EngineState) -> History | None:
     """Daily returns of every market, kept until the next day; None on the first two days."""
     if state.history is None:
-        closes = np.array([list(market.closes) for market in state.markets.values()]).T
+        columns = [market.closes for market in state.markets.values()]
+        closes = np.array([np.fromiter(column, np.float64, len(column)) for column in columns]).T
         if len(closes) > 1:
             state.history = history_from(tuple(state.markets), closes[1:] / closes[:-1] - 1.0, state.limits)
     return state.history
+
+
+def prepare(pipeline: Pipeline) -> None:
+    """Load the compiled tail now, so that the first order does not wait for it."""
+    symbols, limits = tuple(sorted(pipeline.instruments)), pipeline.limits
+    idle = history_from(symbols, np.zeros((limits.tail_days, len(symbols)), order="F"), limits)
+    tail = tail_of(idle, symbols, limits)
+    if tail is not None:
+        tail.figures(np.ones(len(symbols)))
 
 
 def forecast_var(state: EngineState, snapshot: RiskSnapshot) -> None:
@@ -177,8 +188,9 @@ def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, deci
         return _bare_case(pipeline, state, snapshot, decisions)
     concerned = dict.fromkeys([*held, *[decision.symbol for decision in decisions]])
     markets = {symbol: market_facts(state.markets[symbol], snapshot.ts, pipeline) for symbol in concerned}
-    tones = [_tone(pipeline, state, d, snapshot.ts) for d in decisions]
-    candidates = []
+    tones, candidates = [_NO_TONE] * len(decisions), []
+    if pipeline.overlay.enabled:
+        tones = [adjust(state.sentiment.get(d.symbol), d.target, snapshot.ts, pipeline.overlay) for d in decisions]
     for decision, tone in zip(decisions, tones, strict=True):
         facts, market = markets[decision.symbol], state.markets[decision.symbol]
         stop, targets = _protection(pipeline, facts, decision)
@@ -236,9 +248,3 @@ def _bare_case(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, d
         markets={},
         portfolio=state.portfolio,
     )
-
-
-def _tone(pipeline: Pipeline, state: EngineState, decision: Decision, ts: int) -> Adjustment:
-    if not pipeline.overlay.enabled:
-        return _NO_TONE
-    return adjust(state.sentiment.get(decision.symbol), decision.target, ts, pipeline.overlay)

@@ -191,7 +191,7 @@ def _own(
     """The strategy's own signal, a selector's that of the member it has chosen; None when it abstains."""
     strategy, name = pipeline.strategy, pipeline.strategy_name
     score = score_of(name, strategy, frame, forecasts) if paper is None else paper.score(frame.symbol)
-    return from_score(name, strategy.group, frame.symbol, int(frame.ts[-1]), score, pipeline.bar_ms)
+    return from_score(name, strategy.group, frame.symbol, frame.ts.item(-1), score, pipeline.bar_ms)
 
 
 def _voices(

@@ -1,7 +1,6 @@
 """What the engine remembers between events. Floats mirror the Decimal book so that a slice costs no Decimal."""
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from seakeep.core.account import Portfolio, Position

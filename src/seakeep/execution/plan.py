@@ -107,10 +107,10 @@ def _addition(held: Decimal, wanted: Decimal, portfolio: Portfolio, instrument: 
     qty = quantise_down(abs(wanted - held), instrument.lot) if held else abs(wanted)
     if instrument.kind is _PERPETUAL:
         return qty
-    cash = max(portfolio.cash.get(portfolio.quote, _ZERO), _ZERO)
+    cash = portfolio.cash.get(portfolio.quote, _ZERO)
     if float(cash) * _SPENT > float(qty) * mark * (1.0 + as_float(instrument.taker_fee)):
         return qty
-    payable = cash * (1 - HEADROOM) / (Decimal(repr(mark)) * (1 + instrument.taker_fee))
+    payable = max(cash, _ZERO) * (1 - HEADROOM) / (Decimal(repr(mark)) * (1 + instrument.taker_fee))
     return min(qty, quantise_down(payable, instrument.lot))
 
 

@@ -132,10 +132,12 @@ class LiveFeatures:
         self._window = _Window(max((spec.lookback for _, spec in own), default=1) + tail - 1)
         self._bound = [_Bound(spec, column, self._window, tail) for column, spec in own]
         self._buckets = [_Bucket(self._step, longer, members) for longer, members in groups.items() if longer]
-        self._values: Float64 = np.full((tail, len(parsed)), np.nan)
-        self._known: Int64 = np.empty(1, np.int64)
-        self._known_cell: Any = memoryview(self._known)
-        self._cells: Any = memoryview(self._values)
+        values: Any = np.full((tail, len(parsed)), np.nan)
+        known: Any = np.empty(1, np.int64)
+        self._values: Float64 = values
+        self._known: Int64 = known
+        self._cells: Any = memoryview(values)
+        self._known_cell: Any = memoryview(known)
 
     def __len__(self) -> int:
         """Bars pushed so far."""

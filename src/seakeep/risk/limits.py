@@ -87,16 +87,6 @@ class Limits(Section):
         """Twelve hex digits that change with any limit; verdicts carry it."""
         return sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
-    @cached_property
-    def least_room(self) -> float:
-        """The least of the limits on sums of weights."""
-        return min(self.max_gross, self.max_net, self.max_correlated, self.max_concentration)
-
-    @cached_property
-    def least_tail(self) -> float:
-        """The least of the limits on CVaR."""
-        return min(self.max_cvar, self.max_marginal_cvar)
-
     @classmethod
     def static(cls, max_weight: float = 10.0, max_gross: float = 20.0) -> "Limits":
         """Only the two limits that a simulator of target weights knows; everything else is out of the way."""

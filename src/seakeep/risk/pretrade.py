@@ -54,16 +54,15 @@ def _form(order: Order, traffic: Traffic) -> RuleHit | None:
     """Whole lots and ticks, finite and positive."""
     instrument = traffic.instrument
     lot, tick = (None, None) if instrument is None else (instrument.lot, instrument.tick)
-    return (
-        _multiple("quantity", order.qty, lot)
-        or _multiple("price", order.price, tick)
-        or _multiple("stop price", order.stop_price, tick)
-    )
+    hit = _multiple("quantity", order.qty, lot)
+    if order.price is not None:
+        hit = hit or _multiple("price", order.price, tick)
+    if order.stop_price is not None:
+        hit = hit or _multiple("stop price", order.stop_price, tick)
+    return hit
 
 
-def _multiple(name: str, value: Decimal | None, step: Decimal | None) -> RuleHit | None:
-    if value is None:
-        return None
+def _multiple(name: str, value: Decimal, step: Decimal | None) -> RuleHit | None:
     if not (value.is_finite() and value > 0):
         return RuleHit("precision", "block", 0.0, 0.0, f"the {name} is {value}, not a positive number")
     if step and value % step:
@@ -77,7 +76,9 @@ def _size(order: Order, traffic: Traffic, limits: Limits) -> RuleHit | None:
     if mark is None or not 0 < mark < float("inf"):
         return RuleHit("price_unknown", "block", 0.0, 0.0, f"{order.symbol} has no price to judge the order by")
     for price in (order.price, order.stop_price):
-        apart = 0.0 if price is None else abs(float(price) / mark - 1.0)
+        if price is None:
+            continue
+        apart = abs(float(price) / mark - 1.0)
         if apart > limits.price_band + _EXACT:
             return RuleHit(
                 "price_band", "block", apart, limits.price_band, f"{price} is too far from the market, {mark:g}"

@@ -92,18 +92,18 @@ def fits(case: Case, base: Mapping[str, float], added: Mapping[str, float]) -> b
     Every figure but the leverage is at most the sum of the absolute weights, and the CVaR at most the sum of what each
     position has alone (it is subadditive).
     """
-    sizes = {symbol: abs(weight) for symbol, weight in base.items()}
-    for symbol, weight in added.items():
-        sizes[symbol] = sizes.get(symbol, 0.0) + abs(weight)
-    limits, history, gross = case.limits, case.history, sum(sizes.values())
-    if gross >= 1.0 or gross >= NEAR * min(limits.least_room, limits.max_leverage * (1.0 - gross)):
+    limits, history, weights = case.limits, case.history, [*base.items(), *added.items()]
+    gross = sum([abs(weight) for _, weight in weights])
+    least = min(limits.max_gross, limits.max_net, limits.max_correlated, limits.max_concentration)
+    if gross >= 1.0 or gross >= NEAR * min(least, limits.max_leverage * (1.0 - gross)):
         return False
     if history is None:
         return True
-    if history.alone is None:
+    alone = history.alone
+    if alone is None:
         return False
-    worst = sum([history.alone.get(symbol, math.inf) * size for symbol, size in sizes.items() if size])
-    return worst < NEAR * limits.least_tail * case.limit_share
+    worst = sum([alone.get(symbol, math.inf) * abs(weight) for symbol, weight in weights if weight])
+    return worst < NEAR * min(limits.max_cvar, limits.max_marginal_cvar) * case.limit_share
 
 
 def all_checks(book: Book) -> Iterator[Check]:

@@ -29,7 +29,7 @@ def test_the_record_of_each_symbol_and_the_page_are_told(tmp_path: Path, market)
     assert [row["symbol"] for row in rows] == ["BTC/USDT", "ETH/USDT"]
     assert all(sum(row["probs"].values()) == pytest.approx(1, abs=1e-5) for row in rows)
     assert all(sum(row["shares"].values()) == pytest.approx(1) for row in rows)
-    assert "Holding it, by regime" in page.read_text()
+    assert "What holding it returned, by regime" in page.read_text()
 
 
 def test_what_cannot_be_studied_says_what_to_do(market):

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
+from seakeep.backtest.pages.scorecharts import reliability_chart
 from seakeep.backtest.pages.scorepage import Sheet, render, says
-from seakeep.backtest.scorecard import NAIVE, earlier_blocks, mean_interval, reliability, score, walk_forward
+from seakeep.backtest.scorecard import NAIVE, Bin, earlier_blocks, mean_interval, reliability, score, walk_forward
 from seakeep.core.errors import NotEnoughHistory
 from seakeep.models import EXPERTS
 from seakeep.models.importance import importance
@@ -97,6 +99,24 @@ def test_an_expert_without_direction_has_no_skill_and_its_page_says_so(bars):
     assert "volatility &lt;b&gt;" in page
     assert "NaN" not in page
     assert "<script" not in page
+
+
+def test_a_bin_too_small_for_an_interval_does_not_stretch_the_picture():
+    sound, odd = Bin(0.5, 0.52, 0.48, 0.56, 900), Bin(0.51, 0.07, float("nan"), float("nan"), 3)
+    assert reliability_chart([sound, odd]) == reliability_chart([sound])
+    assert "7.0% of 3" in reliability_chart([odd])
+
+
+def test_opinions_that_are_all_as_sure_are_told_in_words(bars):
+    expert = EXPERTS["ma"](horizon=4)
+    rows = panel([bars], expert)
+    card = score(walk_forward(expert, rows, 1, 3), rows)
+    said = np.full((len(bars), 2), 0.01)
+    alike = replace(
+        card, certainty=tuple(msgspec.structs.replace(row, n=row.n * (i == 0)) for i, row in enumerate(card.certainty))
+    )
+    pages = [render([Sheet("ma", "technical", 4, one, bars, said)], "bars") for one in (card, alike)]
+    assert ["so none is surer" in page for page in pages] == [False, True]
 
 
 def test_no_outcome_is_an_error_and_no_figure(bars):

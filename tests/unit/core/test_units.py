@@ -1,6 +1,6 @@
 """Time and quantity arithmetic."""
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import pytest
 from hypothesis import given
@@ -44,6 +44,28 @@ def test_quantising_brackets_the_value_by_one_step(value: Decimal, step: Decimal
     assert down <= value <= up
     assert up - down in (Decimal(0), step)
     assert abs(quantise(value, step) - value) <= step / 2
+
+
+def exactly(value: float, step: Decimal, rounding: str) -> Decimal:
+    return (Decimal(repr(value)) / step).to_integral_value(rounding) * step
+
+
+STEPS = [Decimal("0.01"), Decimal("0.00001"), Decimal("1E-8"), Decimal(5), Decimal("0.25"), Decimal("0.3")]
+
+
+@given(
+    st.one_of(
+        st.floats(-1e18, 1e18),
+        st.floats(0, 1e6),
+        st.integers(0, 10**13).map(lambda n: n / 10**5),
+        st.integers(0, 10**9).map(lambda n: n * 0.25),
+    ),
+    st.sampled_from(STEPS),
+)
+def test_a_float_is_counted_in_steps_as_its_decimal_is_digit_for_digit(value: float, step: Decimal) -> None:
+    down, up = quantise_down(value, step), quantise_up(value, step)
+    assert down.as_tuple() == exactly(value, step, ROUND_FLOOR).as_tuple()
+    assert up.as_tuple() == exactly(value, step, ROUND_CEILING).as_tuple()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("NaN")])

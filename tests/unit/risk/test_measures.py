@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from seakeep.risk.case import History
 from seakeep.risk.limits import Limits
 from seakeep.risk.liquidity import hourly_volume
-from seakeep.risk.measures import Tail, correlated, correlations, measure, ruin_chance, tail_of, worst_days
+from seakeep.risk.measures import (
+    Tail,
+    correlated,
+    correlations,
+    deviation,
+    history_from,
+    measure,
+    ruin_chance,
+    tail_of,
+    worst_days,
+)
 from seakeep.stats.passage import loss_probability
 from seakeep.stats.quantiles import empirical_tail, split_rank
 
@@ -89,3 +99,19 @@ def test_the_chance_of_ruin_is_the_first_passage_law_without_an_expected_return(
     expected = loss_probability(0.5, -0.5 * volatility**2, volatility, 90)
     assert ruin_chance(volatility) == pytest.approx(expected, rel=1e-9, abs=1e-15)
     assert ruin_chance(0.0) == 0.0
+
+
+@given(st.integers(2, 400), st.integers(0, 50))
+def test_a_deviation_has_the_bits_of_numpys(n: int, seed: int) -> None:
+    x = table(n, 1, seed)[:, 0]
+    assert deviation(x) == x.std(ddof=1)
+
+
+@given(st.integers(60, 250), st.integers(1, 4), st.integers(0, 50))
+def test_each_symbol_alone_has_the_worse_tail_of_its_long_and_its_short(n: int, k: int, seed: int) -> None:
+    returns, symbols = table(n, k, seed), ("A", "B", "C", "D")[:k]
+    alone = history_from(symbols, returns, Limits()).alone
+    assert alone is not None
+    for symbol, column in zip(symbols, returns.T, strict=True):
+        long, short = (empirical_tail(np.sort(side), 0.95)[1] for side in (column, -column))
+        assert alone[symbol] == pytest.approx(max(long, short, 0.0), rel=1e-9)

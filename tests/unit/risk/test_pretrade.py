@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seakeep.core.market import Instrument
 from seakeep.core.orders import Order, OrderType, Side
@@ -70,3 +72,18 @@ def test_an_order_into_a_market_without_a_price_does_not_go(mark: float | None) 
     hit = check(ORDER, Traffic(mark=mark), Limits())
     assert hit is not None
     assert hit.rule == "price_unknown"
+
+
+@given(st.integers(1, 400), st.floats(0.05, 150.0), st.sampled_from([Decimal(10), Decimal("99.9"), Decimal("0.3")]))
+def test_an_order_is_too_small_where_its_exact_worth_is(lots: int, mark: float, least: Decimal) -> None:
+    venue = msgspec.structs.replace(VENUE, min_notional=least)
+    order = msgspec.structs.replace(ORDER, qty=lots * venue.lot)
+    hit = check(order, Traffic(mark=mark, instrument=venue), Limits())
+    assert (hit is not None) == (float(order.qty * Decimal(repr(mark))) < float(least))
+
+
+def test_an_order_of_just_the_least_goes_though_the_product_of_floats_falls_below() -> None:
+    venue = msgspec.structs.replace(VENUE, min_notional=Decimal("0.3"))
+    order = msgspec.structs.replace(ORDER, qty=Decimal(3) * venue.lot)
+    assert check(order, Traffic(mark=1.0, instrument=venue), Limits()) is None
+    assert check(order, Traffic(mark=0.999999999999, instrument=venue), Limits()) is not None

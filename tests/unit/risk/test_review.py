@@ -1,15 +1,16 @@
 """The first gate: what it lets through, what it cuts, and that reductions always pass."""
 
 import math
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict
 from seakeep.risk.breaker import BreakerState
 from seakeep.risk.review import review
-from tests.unit.risk.cases import LOOSE, account, ask, case
+from tests.unit.risk.cases import LOOSE, account, ask, case, independent
 
 
 def judge(
@@ -84,3 +85,34 @@ def test_no_review_adds_beyond_a_limit_and_no_reduction_is_blocked(
             assert (verdict.outcome, verdict.target) == (Outcome.APPROVED, decision.target)
         elif verdict.allowed:
             assert abs(verdict.target) <= max(0.10, abs(now)) + 1e-12
+
+
+RETURNS = independent(("A/U", "B/U", "C/U"))
+small = st.floats(-0.1, 0.1).map(lambda x: round(x, 4))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(RETURNS.symbols), small), max_size=3),
+    st.dictionaries(st.sampled_from(RETURNS.symbols), small, max_size=3),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "max_gross": st.floats(0.02, 0.5),
+            "max_net": st.floats(0.02, 0.5),
+            "max_leverage": st.floats(0.02, 0.5),
+            "max_cvar": st.floats(0.0005, 0.02),
+            "max_marginal_cvar": st.floats(0.0005, 0.02),
+        },
+    ),
+)
+def test_a_book_small_enough_to_leave_measuring_out_gets_the_verdicts_that_measuring_gives(
+    asked: list[tuple[str, float]], held: dict[str, float], limits: dict[str, float]
+) -> None:
+    chosen = LOOSE.model_copy(update={"max_weight": 0.2} | limits)
+    decisions = [ask(symbol, target) for symbol, target in asked]
+    short, whole = (
+        review(case(decisions, account(**held), chosen, history=history))
+        for history in (RETURNS, replace(RETURNS, alone=None))
+    )
+    assert short == whole

@@ -59,6 +59,7 @@ def integrity(
     as_json: JsonFlag = False,
 ) -> None:
     """Run a strategy again under every doubt, and grade its backtest from A to F with reasons."""
+    from seakeep.app.hearing import hearing_of, hearing_section
     from seakeep.app.integrity import examine, write
     from seakeep.app.telemetry import logged
     from seakeep.backtest.integrity.court import COURT
@@ -71,7 +72,9 @@ def integrity(
         settings = _settings(userdir, config, symbols, interval, strategy, timerange)
         with progress("integrity", len(COURT)) as advance:
             result, court = examine(settings, userdir, workers, advance)
-        page = write(result, court, userdir) if result is not None else None
+        page = None
+        if result is not None:
+            page = write(result, court, userdir, hearing_section(hearing_of(settings, userdir, result)))
         log.info("integrity", grade=court.grade.letter, run_id=result.run_id if result else None)
     emit(_data(result, court, page), lambda console: _show(console, result, court, page), as_json=as_json)
     if court.grade.letter > at_least:

@@ -88,7 +88,8 @@ def backtest(
             result = counted(run_session(session, lambda _: advance(1)), settings, userdir, "backtest")
         court = None if no_integrity else glance(lay(session, userdir, result))
         hearing = hearing_of(settings, userdir, result)
-        page = write(result, court, userdir) if court else write_report(result, userdir, hearing_section(hearing))
+        panel = hearing_section(hearing)
+        page = write(result, court, userdir, panel) if court else write_report(result, userdir, panel)
         _show(log, result, page, court, hearing, as_json=as_json)
 
 

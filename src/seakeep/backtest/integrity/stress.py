@@ -14,12 +14,13 @@ from pydantic import Field
 from seakeep.backtest.integrity.judgement import Check, Plot, Series, Status
 from seakeep.backtest.integrity.shocks import Breakdown, Drought, FlashCrash, Outage
 from seakeep.backtest.integrity.variation import Bars, Rerun, Variation
+from seakeep.backtest.notation import stamp
 from seakeep.backtest.result import Result
 from seakeep.core.config import Section
 from seakeep.core.errors import SeakeepError
 from seakeep.core.market import Float64
 from seakeep.core.orders import Liquidity
-from seakeep.core.units import HOUR_MS, iso
+from seakeep.core.units import HOUR_MS
 from seakeep.execution.costs import CostParams
 from seakeep.stats.returns import max_drawdown
 
@@ -142,7 +143,7 @@ def strikes(
         try:
             struck = rerun(blow.variation)
         except SeakeepError as error:
-            missing.append(f"{blow.shock} at {iso(blow.at)} could not be run: {error}")
+            missing.append(f"{blow.shock} at {stamp(blow.at)} could not be run: {error}")
             continue
         thin = blow.shock == "liquidity crisis"
         charge = wider_spread(struck, blow.at, asked.drought_hours, asked.spread, costs) if thin else None
@@ -168,7 +169,7 @@ def _judged(found: Sequence[Strike], missing: Sequence[str], asked: StressParams
     lost = hardest.worst
     status: Status = "fail" if lost >= asked.unbearable else "warn" if lost > asked.acceptable else "pass"
     reason = (
-        f"the worst is a {hardest.shock} at {iso(hardest.at)}: {max(lost, 0.0):.1%} of equity behind, "
+        f"the worst is a {hardest.shock} at {stamp(hardest.at)}: {max(lost, 0.0):.1%} of equity behind, "
         f"largest drawdown {hardest.drawdown:.1%} ({hardest.deeper:+.1%})"
     )
     shocks = tuple(dict.fromkeys(one.shock for one in found))

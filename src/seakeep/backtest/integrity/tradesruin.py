@@ -10,6 +10,7 @@ from seakeep.core.config import Section
 from seakeep.core.errors import DataError, NotEnoughHistory
 from seakeep.core.market import Float64
 from seakeep.risk.ruin import Odds, Probability, RuinParams, ruin_odds
+from seakeep.stats.performance import MIN_RETURNS
 
 __all__ = ["TradesRuin", "TradesRuinParams", "trade_outcomes", "trades_ruin", "trades_ruin_check"]
 
@@ -68,7 +69,10 @@ def trades_ruin_check(result: Result, params: TradesRuinParams | None = None, *,
     asked, name = params or TradesRuinParams(), "risk of ruin"
     try:
         found = trades_ruin(trade_outcomes(result), asked, seed=seed)
-    except (NotEnoughHistory, DataError) as error:
+    except NotEnoughHistory:
+        reason = f"{len(result.trips)} closed trades are too few: odds need at least {MIN_RETURNS}"
+        return Check(name=name, status="not judged", reason=reason)
+    except DataError as error:
         return Check(name=name, status="not judged", reason=f"{len(result.trips)} closed trades: {error}")
     ruin, fall = found.ruin, found.fall
     status: Status = "fail" if ruin.low > asked.max_chance else "warn" if ruin.high > asked.max_chance else "pass"

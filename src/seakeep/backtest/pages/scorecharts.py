@@ -24,7 +24,11 @@ _ZERO = Markup('<line class="zero" x1="{0:.2f}%" x2="{0:.2f}%" y1="0" y2="{1:.1f
 
 
 def reliability_chart(bins: Sequence[Bin]) -> Markup:
-    """Share that came true against the probability said, with 95 % intervals; on the diagonal is right."""
+    """Share that came true against the probability said, with 95 % intervals; on the diagonal is right.
+
+    Bins too small for an interval are only shown where there is no other.
+    """
+    bins = [b for b in bins if np.isfinite(b.low)] or bins
     ends = [(b.said, y) for b in bins for y in (b.came, b.low, b.high) if np.isfinite(y)]
     low, high = span(np.array([x for pair in ends for x in pair] or [0.0, 1.0]), pad=0.12)
     frame = Frame(0, 260, max(low, 0.0), min(high, 1.0), max(low, 0.0), min(high, 1.0))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from seakeep.core.errors import NotEnoughHistory
 from seakeep.core.market import Float64, Int64
-from seakeep.core.units import YEAR_MS, iso
+from seakeep.core.units import MINUTE_MS, YEAR_MS, iso
 
 __all__ = ["Combinatorial", "Fold", "WalkForward", "Window", "overlapping", "purged_kfold", "stitch"]
 
@@ -70,7 +70,7 @@ class WalkForward:
         begin = first + self.train_ms + self.gap_ms
         count = (2 * (end - begin) + self.test_ms) // (2 * self.test_ms)
         if count < 1:
-            needed = iso(begin + (self.test_ms + 1) // 2)
+            needed = iso(-(-(begin + (self.test_ms + 1) // 2) // MINUTE_MS) * MINUTE_MS)
             raise NotEnoughHistory("no room for a first test period", value=iso(end), remedy=f"bars to {needed} do")
         edges = [begin + i * self.test_ms for i in range(count)] + [end]
         return tuple(
