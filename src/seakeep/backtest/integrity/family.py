@@ -14,6 +14,7 @@ from pydantic import Field
 
 from seakeep.backtest.integrity.daily import sharpes
 from seakeep.backtest.integrity.robustness import parameters
+from seakeep.backtest.integrity.tardy import Wrapped
 from seakeep.backtest.integrity.variation import Param, Rerun, Variation
 from seakeep.backtest.kernel.candidates import Venue, from_pipeline
 from seakeep.backtest.kernel.tape import History
@@ -26,7 +27,6 @@ from seakeep.core.errors import NotEnoughHistory, SeakeepError
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import DAY_MS, YEAR_MS
 from seakeep.engine.pipeline import Pipeline
-from seakeep.models import Expert
 
 __all__ = ["Family", "FamilyParams", "axes", "family", "picked"]
 
@@ -177,33 +177,11 @@ def _once(pipeline: Pipeline, history: History) -> Pipeline:
     return replace(pipeline, experts=experts) if experts else pipeline
 
 
-class _Recorded(Expert):
+class _Recorded(Wrapped):
     """Hands out the forecasts of `inner`, made once for each symbol."""
-
-    inner: Expert
 
     def __post_init__(self) -> None:
         self._said: dict[tuple[str, int], Float64] = {}
-
-    @property
-    def group(self) -> str:  # type: ignore[override]
-        return self.inner.group
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        return self.inner.features
-
-    @property
-    def confidence(self) -> float:
-        return self.inner.confidence
-
-    @property
-    def scale(self) -> float:
-        return self.inner.scale
-
-    def fit(self, frame: FeatureFrame, y: Float64, seed: int) -> "_Recorded":
-        self.inner.fit(frame, y, seed)
-        return self
 
     def predict(self, frame: FeatureFrame) -> Float64:
         key = (frame.symbol, len(frame))

@@ -10,7 +10,7 @@ from seakeep.core.market import Float64
 from seakeep.models import Expert
 from seakeep.strategy import Strategy
 
-__all__ = ["tardy"]
+__all__ = ["Wrapped", "tardy"]
 
 
 def tardy(strategy: Strategy, experts: Mapping[str, Expert], bars: int) -> tuple[Strategy, Mapping[str, Expert]]:
@@ -54,19 +54,14 @@ class _LateStrategy(Strategy):
         return scores
 
 
-class _LateExpert(Expert):
-    """Hands out the forecasts of `inner` late."""
+class Wrapped(Expert):
+    """An expert behind another: what it does not say itself, `inner` says."""
 
     inner: Expert
-    bars: int
 
     @property
     def group(self) -> str:  # type: ignore[override]
         return self.inner.group
-
-    @property
-    def lookback(self) -> int:  # type: ignore[override]
-        return self.inner.lookback + self.bars
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -83,6 +78,16 @@ class _LateExpert(Expert):
     def fit(self, frame: FeatureFrame, y: Float64, seed: int) -> Self:
         self.inner.fit(frame, y, seed)
         return self
+
+
+class _LateExpert(Wrapped):
+    """Hands out the forecasts of `inner` late."""
+
+    bars: int
+
+    @property
+    def lookback(self) -> int:  # type: ignore[override]
+        return self.inner.lookback + self.bars
 
     def predict(self, frame: FeatureFrame) -> Float64:
         forecasts = np.full((len(frame), 2), np.nan)
