@@ -98,9 +98,9 @@ def main() -> None:
 
         space = Space.of(asked.space)
         search = Searching(settings, Path(folder), asked, space)
-        mark("prepare: read, features of the corners, history")
+        mark("prepare: read, features, history, delays drawn")
         search.estimate()
-        mark("first run: kernel from its cache, delays drawn")
+        mark("first run: kernel from its cache")
         with open_study(Path(folder) / "studies", "bench") as store:
             search.run(store, None)
         mark("candidates, counted and stored")

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 __all__ = [
+    "Asked",
     "Book",
     "CourtSettings",
     "GarchParams",
@@ -40,12 +41,15 @@ __all__ = [
     "kelly_portfolio",
     "kupiec",
     "lead_lag",
+    "load_settings",
     "log_returns",
     "max_drawdown",
     "min_cvar",
+    "optimize",
     "read_portfolio",
     "risk_parity",
     "ruin_odds",
+    "run_backtest",
     "scenario",
     "shrink",
     "simple_returns",
@@ -61,6 +65,9 @@ __version__ = "0.1.0"
 
 _HOMES: dict[str, str | dict[str, str]] = {
     "app.risk.holdings": {"read_portfolio": "read_holdings"},
+    "app.runs": "run_backtest",
+    "app.search.optimizer": "Asked optimize",
+    "app.settings": {"load_settings": "load"},
     "backtest.result": "Result",
     "data.store": "ParquetStore",
     "features.frame": {"indicators": "build"},

@@ -294,7 +294,7 @@ def deep_experts(params: DeepParams, interval: str) -> dict[str, Expert]:
     Raises: ConfigError for an unknown network, or a horizon that is not a whole number of bars.
     """
     bar_ms, found = interval_ms(interval), {}
-    for horizon in params.horizons:
+    for horizon in params.horizons if params.use else ():
         bars, over = divmod(interval_ms(horizon), bar_ms)
         if over:
             raise ConfigError(f"deep.horizons: {horizon} is not a whole number of bars of {interval}")

@@ -20,9 +20,6 @@ from seakeep.core.market import Float64, Int64
 
 __all__ = ["Cscv", "cscv"]
 
-_CELLS = 1 << 17
-"""Sums that are held at once; more do not stay in the cache."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cscv:
@@ -76,16 +73,8 @@ def cscv(returns: Float64, blocks: int = 16, risk_free: float = 0.0) -> Cscv:
         raise ValueError("returns must be finite numbers")
     counts, sums, squares = _sums(returns - risk_free, blocks)
     halves = np.array(list(combinations(range(blocks), blocks // 2)))
-    c = len(halves)
-    found = np.empty(c, np.int64), np.empty(c), np.empty(c), np.empty(c)
-    step = max(1, _CELLS // k)
-    for start in range(0, c // 2, step):
-        rows = slice(start, min(start + step, c // 2))
-        weights = np.zeros((rows.stop - start, blocks))
-        np.put_along_axis(weights, halves[rows], 1.0, axis=1)
-        sides = [(w @ counts, w @ sums, w @ squares) for w in (weights, 1.0 - weights)]
-        _choose(sides[0], sides[1], start, found)
-    chosen, rank, inside, outside = found
+    chosen, rank, inside, outside = (np.empty(len(halves), kind) for kind in (np.int64, *3 * [np.float64]))
+    _choose(halves, (counts, sums, squares), (chosen, rank, inside, outside))
     slope, intercept = _line(inside, outside)
     return Cscv(chosen, rank, inside, outside, slope, intercept, k)
 
@@ -127,22 +116,39 @@ def _choice(here: Float64, there: Float64) -> tuple[int, float]:
 
 
 @kernel
-def _choose(ones: Any, others: Any, start: int, found: Any) -> None:
-    """Choose in these halves, from number `start` on, and in what each leaves: that is the half as far from the end.
+def _halve(half: Int64, blocks: Float64, sides: Float64) -> None:
+    """Add up the blocks (b, k) of a half, which are numbered, and those it leaves, as two rows (2, k)."""
+    sides[:] = 0.0
+    at = 0
+    for b in range(len(blocks)):
+        within = at < len(half) and half[at] == b
+        row, block = sides[0 if within else 1], blocks[b]
+        at += within
+        for i in range(len(row)):
+            row[i] += block[i]
 
-    Halves are their rows (c,), sums and sums of squares (c, k); `found` are choice, rank and both ratios.
+
+@kernel
+def _choose(halves: Int64, table: Any, found: Any) -> None:
+    """Choose in each half (c, b / 2), and in what it leaves, which is the half as far from the end of all halves.
+
+    The table has rows (b,), sums and sums of squares (b, k) by block; `found` are choice, rank and both ratios (c,).
     """
-    (counts, sums, squares), (rest, rest_sums, rest_squares) = ones, others
-    chosen, rank, inside, outside = found
-    here, there = np.empty(sums.shape[1]), np.empty(sums.shape[1])
-    for c in range(len(counts)):
-        at, mirrored = start + c, len(chosen) - 1 - start - c
-        _ratios(counts[c], sums[c], squares[c], here)
-        _ratios(rest[c], rest_sums[c], rest_squares[c], there)
-        chosen[at], rank[at] = _choice(here, there)
-        chosen[mirrored], rank[mirrored] = _choice(there, here)
-        inside[at], outside[at] = here[chosen[at]], there[chosen[at]]
-        inside[mirrored], outside[mirrored] = there[chosen[mirrored]], here[chosen[mirrored]]
+    (counts, sums, squares), (chosen, rank, inside, outside) = table, found
+    k = sums.shape[1]
+    here, there, total, square = np.empty(k), np.empty(k), np.empty((2, k)), np.empty((2, k))
+    for c in range(len(halves) // 2):
+        other, count = len(halves) - 1 - c, 0.0
+        for b in halves[c]:
+            count += counts[b]
+        _halve(halves[c], sums, total)
+        _halve(halves[c], squares, square)
+        _ratios(count, total[0], square[0], here)
+        _ratios(counts.sum() - count, total[1], square[1], there)
+        chosen[c], rank[c] = _choice(here, there)
+        chosen[other], rank[other] = _choice(there, here)
+        inside[c], outside[c] = here[chosen[c]], there[chosen[c]]
+        inside[other], outside[other] = there[chosen[other]], here[chosen[other]]
 
 
 def _line(x: Float64, y: Float64) -> tuple[float, float]:

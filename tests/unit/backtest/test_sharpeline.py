@@ -1,5 +1,6 @@
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,6 +70,12 @@ def test_what_is_not_known_is_said_and_does_not_pass(returns):
     assert says(line).startswith("Too few returns")
     assert as_json(line)["dsr"] is None
     assert "n/a" in [row.value for row in rows(line)]
+
+
+def test_skill_that_was_chosen_among_many_alike_is_not_called_shown():
+    line = msgspec.structs.replace(judge(np.tile([0.01, 0.02], 300), "1d"), pbo=0.79, family=80)
+    assert line.passes
+    assert says(line) == "Skill is shown by this result, but choosing it overfits: 79.0% of such choices do."
 
 
 def test_the_odds_of_overfitting_are_missed_where_no_family_is_given():

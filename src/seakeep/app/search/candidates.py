@@ -18,6 +18,7 @@ from seakeep.app.bootstrap import Session, prepare, sim_broker
 from seakeep.app.sections import Param, Settings
 from seakeep.backtest.driver import MemoryJournal, assemble
 from seakeep.backtest.kernel.asks import Opinions
+from seakeep.backtest.kernel.books import ACCOUNT
 from seakeep.backtest.kernel.bulk import Course
 from seakeep.backtest.kernel.candidates import unheard
 from seakeep.backtest.kernel.simulator import History, KernelParams, KernelRun, simulate
@@ -171,6 +172,7 @@ class Bench:
     cap_bytes: int
     history: History = field(init=False)
     _columns: dict[tuple[str, str], Float64] = field(default_factory=dict, init=False)
+    _frames: dict[str, FeatureFrame] = field(default_factory=dict, init=False)
     _held: int = field(default=0, init=False)
     _accounts: dict[tuple[tuple[str, Param], ...], NDArray[Any]] = field(default_factory=dict, init=False)
     _table: Float64 = field(default_factory=lambda: np.empty((0, 1, 1)), init=False)
@@ -202,8 +204,7 @@ class Bench:
         """
         if len(self._table) < len(sets):
             self._table = np.full((len(sets), len(self.history.symbols), len(self.history)), np.nan)
-        table, voices = self._table[: len(sets)], np.ones(len(sets))
-        accounts = []
+        table, voices, accounts = self._table[: len(sets)], np.ones(len(sets)), np.empty(len(sets), ACCOUNT)
         for i, params in enumerate(sets):
             settings = with_params(self.session.settings, params)
             strategy = build(STRATEGIES, settings.strategy.name, settings.strategy.params)
@@ -212,8 +213,8 @@ class Bench:
                 score = self._score(strategy, frame, settings.strategy.name)
                 table[i, j, self._rows[j]] = score if voice > 0 else np.nan
             voices[i] = voice if voice > 0 else 1.0
-            accounts.append(self._account(settings, params))
-        return Heard(np.concatenate(accounts), table, voices)
+            accounts[i] = self._account(settings, params)[0]
+        return Heard(accounts, table, voices)
 
     def _account(self, settings: Settings, params: Mapping[str, Param]) -> NDArray[Any]:
         """The account of a candidate (1,), kept for those that differ in nothing it is told."""
@@ -224,9 +225,7 @@ class Bench:
 
     def _score(self, strategy: Strategy, frame: BarFrame, name: str) -> Float64:
         """Scores (n,) of one symbol. Raises: ConfigError."""
-        specs = tuple(dict.fromkeys(strategy.features))
-        values = np.array([self._column(frame, spec) for spec in specs]).reshape(len(specs), len(frame)).T
-        features = FeatureFrame(frame.symbol, frame.known_at, specs, values)
+        features = self._features(frame, tuple(dict.fromkeys(strategy.features)))
         try:
             found = np.asarray(strategy.score(features, {}), np.float64)
         except Exception as error:
@@ -236,6 +235,18 @@ class Bench:
             where = f" at {iso(int(frame.known_at[int(np.argmax(wrong))]))}" if wrong.any() else ""
             raise ConfigError(f"strategy {name} must score each bar in [-1, 1]{where}", value=found.shape)
         return found
+
+    def _features(self, frame: BarFrame, specs: tuple[str, ...]) -> FeatureFrame:
+        """The features a strategy reads, kept for a candidate that reads the same and overwritten by the next other."""
+        kept = self._frames.get(frame.symbol)
+        if kept is None or kept.names != specs:
+            shape = (len(frame), len(specs))
+            values = kept.values if kept is not None and kept.values.shape == shape else np.empty(shape, order="F")
+            for i, spec in enumerate(specs):
+                values[:, i] = self._column(frame, spec)
+            ts = frame.known_at if kept is None else kept.ts
+            self._frames[frame.symbol] = kept = FeatureFrame(frame.symbol, ts, specs, values)
+        return kept
 
     def _column(self, frame: BarFrame, spec: str) -> Float64:
         """A feature (n,), kept for the candidates that share it; the oldest give way at the cap."""

@@ -32,7 +32,7 @@ from seakeep.stats.returns import simple_returns
 __all__ = ["Question", "Searching", "Seen"]
 
 _COMMIT = 64
-"""Candidates that wait for the others to be committed, where a sampler asks for one after the other."""
+"""Candidates of the kernel that are committed together at least: fewer wait for the next ones."""
 _COMPARED = 8
 """With fewer candidates to compare with none is given up."""
 _WATCHED = 16
@@ -212,7 +212,7 @@ class Searching:
         found = [self._first] if self.by_driver and fresh[0] == self._first[0].params else self._evaluated(fresh)
         self._fresh += found
         self._keep([candidate for candidate, _ in found])
-        if self.by_driver or len(self._fresh) >= min(_COMMIT, self._room):
+        if self.by_driver or len(self._fresh) >= _COMMIT:
             self._commit(store)
 
     def _keep(self, found: Sequence[Candidate]) -> None:
@@ -246,7 +246,8 @@ class Searching:
             lasting = np.prod(1 + begun.days.astype("<f4").astype(np.float64), axis=1) >= np.median(self._worths)
         found = {}
         if lasting.any():
-            whole = try_all(self._course, heard.accounts[lasting], heard.scores[lasting], heard.voices[lasting])
+            rows = slice(None) if lasting.all() else lasting
+            whole = try_all(self._course, heard.accounts[rows], heard.scores[rows], heard.voices[rows])
             found = {i: self._told(sets[i], whole, row) for row, i in enumerate(np.flatnonzero(lasting).tolist())}
         if begun is not None:
             found |= {i: self._told(sets[i], begun, i, pruned=True) for i in np.flatnonzero(~lasting).tolist()}

@@ -115,6 +115,7 @@ def study(opinions: Opinions, sets: Sequence[ThresholdParams], horizon: int, use
     Every run is in the trial ledger before any is shown. Raises: LedgerError if it cannot be counted.
     Files: report.html, statistics.json, and for each run its trades.csv and comment.txt in a folder of its name.
     """
+    opinions = _spoken(opinions, horizon)
     bars, p = opinions.bars, opinions.prob_up
     runs = tuple(simulate(bars, p, params) for params in sets)
     counted = trial_ledger(userdir).record([trial for run in runs if (trial := _trial(run, opinions)) is not None])
@@ -133,6 +134,15 @@ def study(opinions: Opinions, sets: Sequence[ThresholdParams], horizon: int, use
     folder_path = results(userdir) / f"threshold-{name}"
     publish(folder_path, files)
     return Study(runs, certainty, folder_path / "report.html", counted)
+
+
+def _spoken(opinions: Opinions, horizon: int) -> Opinions:
+    """From the first opinion to `horizon` bars after the last: beyond, nothing is decided or judged."""
+    told = np.flatnonzero(np.isfinite(opinions.prob_up))
+    if not len(told):
+        return opinions
+    start, stop = int(told[0]), min(int(told[-1]) + horizon + 1, len(opinions.bars))
+    return Opinions(opinions.bars.rows(start, stop), opinions.prob_up[start:stop], opinions.source)
 
 
 def _trial(run: ThresholdRun, opinions: Opinions) -> Evaluation | None:

@@ -17,6 +17,7 @@ from seakeep.backtest.kernel.glide import run
 from seakeep.backtest.kernel.passes import capacity, draw
 from seakeep.backtest.kernel.ratios import ratios
 from seakeep.backtest.kernel.simulator import check
+from seakeep.backtest.kernel.tally import WIDTH
 from seakeep.backtest.kernel.tape import History, Tape, frozen
 from seakeep.backtest.kernel.terms import KernelParams, symbol_records
 from seakeep.core.jit import kernel
@@ -105,7 +106,8 @@ class Course:
     @property
     def plan(self) -> tuple[int, Int64, Int64, Int64, bool]:
         """What compiled code is told beside the tape."""
-        return self.first, self.marks, self.day, self.grid, self.plain
+        ends = np.searchsorted(self.day, np.arange(int(self.day[-1]) + 1), "right")
+        return self.first, self.marks, ends, self.grid, self.plain
 
 
 def _cut(tape: Tape, n: int) -> Tape:
@@ -138,19 +140,32 @@ def try_all(course: Course, accounts: NDArray[Any], scores: Float64, voices: Flo
 @kernel
 def _hear(scores: Float64, voice: float, weight: float, rows: Int64, table: Float64) -> None:
     """Put scores (k, n), blended by the voice, and the full weight on the rows of a table of opinions (k, 3, rows)."""
+    first, whole = rows[0], rows[-1] - rows[0] == len(rows) - 1
     for j in range(len(scores)):
-        for r in range(len(rows)):
-            table[j, 0, rows[r]] = (voice * scores[j, r]) / voice
-            table[j, 2, rows[r]] = weight
+        said, heard = scores[j], table[j, 0]
+        if whole:
+            heard = heard[first:]
+            for r in range(len(rows)):
+                heard[r] = (voice * said[r]) / voice
+        else:
+            for r in range(len(rows)):
+                heard[rows[r]] = (voice * said[r]) / voice
+        if table[j, 2, first] != weight:
+            for r in range(len(rows)):
+                table[j, 2, rows[r]] = weight
 
 
 @kernel
 def _alive(curve: Float64, first: int) -> int:
     """How many rows count: up to the first from `first` on without equity, which then is 0 and so are the later."""
-    for i in range(first, len(curve)):
-        if not curve[i] > 0.0:
-            curve[i:] = 0.0
-            return i + 1
+    lived, alive = curve[first:], 0
+    for i in range(len(lived)):
+        alive += lived[i] > 0.0
+    if alive < len(lived):
+        for i in range(len(lived)):
+            if not lived[i] > 0.0:
+                lived[i:] = 0.0
+                return first + i + 1
     return len(curve)
 
 
@@ -164,34 +179,36 @@ def _mark(curve: Float64, marks: Int64, days: Float64) -> None:
 
 @kernel
 def _moments(returns: Float64, mean: float, out: Float64) -> None:
-    """Central moments (3,): second, third, fourth."""
-    second = third = fourth = 0.0
-    for i in range(len(returns)):
-        a = returns[i] - mean
-        b = a * a
-        second += b
-        third += b * a
-        fourth += b * b
-    out[0], out[1], out[2] = second / len(returns), third / len(returns), fourth / len(returns)
+    """Central moments (3,): second, third, fourth; summed in columns, so that the compiler works on several at once."""
+    second, third, fourth = np.zeros(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH)
+    for start in range(0, len(returns), WIDTH):
+        part = returns[start : start + WIDTH]
+        for i in range(len(part)):
+            a = part[i] - mean
+            b = a * a
+            second[i] += b
+            third[i] += b * a
+            fourth[i] += b * b
+    out[0], out[1], out[2] = second.sum() / len(returns), third.sum() / len(returns), fourth.sum() / len(returns)
 
 
 @kernel
-def _tally(curve: Float64, first: int, day: Int64, returns: Float64, sums: Float64, moments: Float64) -> None:
-    """Sums by day and moments of the returns by bar of the curve (n,) from `first` on."""
+def _tally(curve: Float64, first: int, ends: Int64, returns: Float64, sums: Float64, moments: Float64) -> None:
+    """Sums by day, each of which ends before a row, and moments of the returns by bar of a curve (n,) from `first`."""
     stop = _alive(curve, first)
-    n, total, i = stop - 1 - first, 0.0, first + 1
-    for r in range(first + 1, stop):
-        returns[r] = curve[r] / curve[r - 1] - 1.0
-    while i < stop:
-        today, earned = day[i], 0.0
-        while i < stop and day[i] == today:
+    n, total, begin = stop - 1 - first, 0.0, first + 1
+    before, now, change = curve[first : stop - 1], curve[first + 1 : stop], returns[first + 1 : stop]
+    for r in range(len(now)):
+        change[r] = now[r] / before[r] - 1.0
+    for d in range(len(sums)):
+        end, earned = min(ends[d], stop), 0.0
+        for i in range(begin, end):
             earned += returns[i]
-            i += 1
-        sums[today] = earned
+        sums[d], begin = earned, max(begin, end)
         total += earned
     if n > 0:
         moments[0], moments[1] = n, total / n
-        _moments(returns[first + 1 : stop], total / n, moments[2:])
+        _moments(change, total / n, moments[2:])
 
 
 @kernel
@@ -222,7 +239,7 @@ def _spread(told: Any, desks: Any, tape: Tape, heard: Any, asked: Any) -> None:
     Only market orders tell, by when they were filled, that it was at an open; stops and targets do not.
     """
     (symbols, orders, fills, tables, curves, books), (scores, voices, rows) = desks, heard
-    first, marks, day, grid, plain, out = asked
+    first, marks, ends, grid, plain, out = asked
     days, sums, moments = out
     template, accounts, _ = told
     slots = len(symbols)
@@ -239,5 +256,5 @@ def _spread(told: Any, desks: Any, tape: Tape, heard: Any, asked: Any) -> None:
                 lean = False
             if lean:
                 _replay((template, p, books, w), symbols[w], fills[w, :kept], tape.lines, (grid, first, curve))
-            _tally(curve, first, day, curves[w, 1], sums[p], moments[p])
+            _tally(curve, first, ends, curves[w, 1], sums[p], moments[p])
             _mark(curve, marks, days[p])

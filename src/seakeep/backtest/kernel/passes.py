@@ -39,6 +39,8 @@ from seakeep.core.market import Float64
 __all__ = ["capacity", "draw", "play"]
 
 
+_WISHES = 64
+"""Opinions that are passed over together."""
 _AHEAD = 1 << 10
 """Rows that are searched for a touch at once; a far order is looked for again from there."""
 
@@ -113,13 +115,32 @@ def _next_touch(books: Books, tape: Tape, j: int, i: int) -> int:
     return int(i)
 
 
+@kernel(inline=True)
+def _beyond(account: Any, now: int, can_short: bool) -> tuple[float, float]:
+    """Scores between which nobody who holds `now` wants anything else, whoever is sure."""
+    if now > 0:
+        return account.exit, np.inf
+    if now < 0:
+        return -np.inf, -account.exit
+    return account.short if can_short else -np.inf, account.long
+
+
 @kernel
 def _next_wish(account: Any, asks: Float64, i: int, now: int, can_short: bool) -> int:
-    """First row from i on in which the opinion (3, n) asks for another stance than `now`."""
-    n = asks.shape[1]
-    for r in range(i, n):
-        if not math.isnan(asks[0, r]) and stance(account, asks[0, r], asks[1, r], now, can_short) != now:
-            return r
+    """First row from i on in which the opinion (3, n) asks for another stance than `now`.
+
+    A block whose scores all lie between is passed over at once.
+    """
+    n, (low, high) = asks.shape[1], _beyond(account, now, can_short)
+    for start in range(i, n, _WISHES):
+        part, wild = asks[0, start : start + _WISHES], 0
+        for r in range(len(part)):
+            wild += (part[r] <= low) | (part[r] >= high)
+        if wild:
+            for r in range(start, start + len(part)):
+                score = asks[0, r]
+                if not math.isnan(score) and stance(account, score, asks[1, r], now, can_short) != now:
+                    return r
     return int(n)
 
 

@@ -34,6 +34,11 @@ class FragilityMap:
     given_up: frozenset[tuple[int, int]]
     reach: tuple[tuple[int, int], tuple[int, int]]
 
+    @property
+    def largest(self) -> float:
+        """The objective that has the full colour; 1 where there is none."""
+        return float(np.nanmax(np.abs(self.values), initial=0.0)) or 1.0
+
 
 def map_of(found: Survey, within: float) -> FragilityMap:
     """The map through the choice, over the two parameters that have the most values."""
@@ -72,9 +77,8 @@ def heat_map(found: FragilityMap) -> Markup:
     m, n = found.values.shape
     height = min(_TALLEST, _ROW * m)
     row, column = height / m, 100 / n
-    largest = float(np.nanmax(np.abs(found.values), initial=0.0)) or 1.0
     cells = [
-        _square(found, (i, j), (row, column), largest)
+        _square(found, (i, j), (row, column), found.largest)
         for i in range(m)
         for j in range(n)
         if found.values[i, j] == found.values[i, j]

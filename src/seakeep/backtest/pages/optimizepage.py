@@ -23,6 +23,9 @@ __all__ = ["Outcome", "data", "page", "view"]
 
 _TOP = 10
 _FRONT = 12
+_SAID = {"sharpe": "Sharpe ratio", "return": "log growth", "calmar": "Calmar ratio"}
+"""Objectives in words."""
+_COIN = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +137,8 @@ def sentences(found: Survey, told: Outcome) -> list[str]:
     if found.pick.chosen != found.pick.peak:
         shown = f"the peak {written(peak.params)} shows {plain(peak.value)}"
         known = f"its {held} {plain(peak.worth)}: the difference is what noise adds to the best of many"
-        said.append(f"{shown}, {known if math.isfinite(peak.worth) else 'and not all around it was tried'}")
+        unknown = "and some around it were given up" if told.pruned else "and not all around it was tried"
+        said.append(f"{shown}, {known if math.isfinite(peak.worth) else unknown}")
     if not chosen.value > 0:
         said.append("no candidate is above zero at the lower end: by this objective there is nothing to choose")
     if told.pruned:
@@ -151,16 +155,20 @@ def sentences(found: Survey, told: Outcome) -> list[str]:
         f"({plain(line.low)} to {plain(line.high)}) over {len(found.nested):,} days; "
         f"the choice changed {found.changed} of {max(0, len(found.tests.windows) - 1)} times{doubt}"
     )
+    if told.judged.pbo > _COIN:
+        odds = percent(told.judged.pbo, 0)
+        said.append(
+            f"overfitting {odds}: the best of these on half of the days is mostly below their median on the rest"
+        )
     said.append(_confirmed(told))
-    said += (
-        [f"the kernel cannot do {', '.join(told.obstacles)}: the driver ran every candidate"] if told.obstacles else []
-    )
+    if told.obstacles:
+        said.append(f"the kernel leaves out {', '.join(told.obstacles)}: the driver ran every candidate")
     return said
 
 
 def _rests(found: Survey, told: Outcome) -> str:
     one = found.chosen
-    lower = f"lower end of the {told.objective} of {len(one.folds)} tests {plain(one.value)}"
+    lower = f"lower end of the {_SAID[told.objective]} of {len(one.folds)} tests {plain(one.value)}"
     if told.rule == "peak" or not found.pick.rests:
         return f"{lower}, which rests on no neighbour"
     return f"{lower}, {told.rule} of its {one.neighbours} neighbours {plain(one.worth)}"
@@ -223,6 +231,8 @@ def page(found: Survey, told: Outcome) -> str:
         peak=found.peak,
         heat=heat_map(heat),
         heat_names=heat.names,
+        scale=heat.largest,
+        objective=_SAID[told.objective],
         fixed=written(heat.fixed) if heat.fixed else "",
         scatter=front_chart(found),
         sentences=sentences(found, told),

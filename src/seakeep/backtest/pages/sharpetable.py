@@ -14,6 +14,10 @@ from seakeep.stats.performance import LEVEL
 __all__ = ["Row", "as_json", "rows", "says", "table"]
 
 
+_LIKELY = 0.5
+"""Odds of overfitting above which a choice is worse than a coin."""
+
+
 class Row(msgspec.Struct, frozen=True):
     """One line: what it is, its value, and what it means here; all text."""
 
@@ -43,6 +47,8 @@ def says(line: SharpeLine) -> str:
     if not math.isfinite(line.dsr):
         return "Too few returns, or none that vary: there is no Sharpe ratio to judge."
     tried = "the only trial" if line.search.trials == 1 else f"the best of {line.search.trials:,} trials"
+    if line.passes and line.pbo > _LIKELY:
+        return f"Skill is shown by this result, but choosing it overfits: {percent(line.pbo, 1)} of such choices do."
     if line.passes:
         return f"Skill is shown: even as {tried} it is above luck with {percent(line.dsr, 1)}."
     return f"Skill is not shown: as {tried} it is above luck with {percent(line.dsr, 1)} only."

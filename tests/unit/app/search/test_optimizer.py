@@ -204,11 +204,23 @@ def test_what_the_kernel_leaves_out_goes_to_the_driver_and_is_named(long_userdir
         "run.train": "220d",
     }
     odd = load(None, {}, options | UNHEARD[name]).settings
-    search = Searching(odd, long_userdir, Asked(space={"weight": (0.1,)}), Space.of({"weight": (0.1,)}))
+    search = Searching(odd, long_userdir, Asked(space={"weight": (0.1,)}, folds=4), Space.of({"weight": (0.1,)}))
     assert name in search.obstacles
     assert search.by_driver
     assert search.settings == odd
     assert search.about["engine"] == "driver"
+
+
+@pytest.mark.slow
+def test_the_command_says_that_the_driver_ran_them_and_why(userdir):
+    (userdir / "own.toml").write_text(settings_text(settings(**{"regime.model": "rules"})))
+    words = ["optimize", "--userdir", str(userdir), "--config", str(userdir / "own.toml"), "--study", "s"]
+    done = CliRunner().invoke(app, [*words, "--folds", "3", "--space", "fast=4,8"], catch_exceptions=False)
+    told = json.loads((userdir / "studies/s/study.json").read_text())
+    assert (told["engine"], told["obstacles"], told["confirmation"]["agrees"]) == ("driver", ["regimes"], None)
+    page = (userdir / "studies/s/report.html").read_text()
+    assert "the kernel leaves out regimes: the driver ran every candidate" in page
+    assert "the kernel leaves out regimes" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(

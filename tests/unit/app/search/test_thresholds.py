@@ -55,6 +55,12 @@ def test_a_file_without_the_columns_or_without_a_matching_row_is_named(tmp_path,
         from_file(bars, written(tmp_path / "q.csv", ["-5,0.5"]))
 
 
+def test_bars_without_an_opinion_before_or_after_are_left_out(tmp_path, bars):
+    lines = [f"{i * HOUR},{0.9 if i % 2 else 0.1}" for i in range(200, 260)]
+    runs = study(from_file(bars, written(tmp_path / "p.csv", lines)), [ThresholdParams()], 50, tmp_path).runs
+    assert len(runs[0].equity) == 60 + 50
+
+
 def test_every_run_leaves_its_trades_and_its_statistics(tmp_path, bars):
     rng = np.random.default_rng(1)
     lines = [f"{ts},{p:.4f}" for ts, p in zip(bars.ts.tolist(), rng.random(len(bars)), strict=True)]
