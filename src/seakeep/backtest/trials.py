@@ -22,6 +22,7 @@ import numpy as np
 from seakeep.core.errors import LedgerError
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import DAY_MS, YEAR_MS, interval_ms
+from seakeep.data.sqlitefile import SqliteFile
 from seakeep.stats.overfitting import COPIES, Search, SharpeSample, sharpe_sample
 
 __all__ = ["Evaluation", "Param", "Scope", "Trial", "TrialLedger", "evaluation", "tallied"]
@@ -31,9 +32,10 @@ Param = int | float | bool | str
 COMMON_DAYS = 60
 """Fewer common days cannot tell a copy from chance: the evaluation counts as an idea of its own."""
 
-_SCHEMA = 1
-_APPLICATION = 0x5EA7
-_TABLES = """
+_LEDGER = SqliteFile(
+    what="a trial ledger",
+    application=0x5EA7,
+    tables="""
 CREATE TABLE trials (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
@@ -49,7 +51,8 @@ CREATE TABLE trials (
 CREATE INDEX leaders ON trials (day) WHERE id = leader;
 CREATE TRIGGER kept_as_is BEFORE UPDATE ON trials BEGIN SELECT RAISE(ABORT, 'trials are only added'); END;
 CREATE TRIGGER kept_for_good BEFORE DELETE ON trials BEGIN SELECT RAISE(ABORT, 'trials are only added'); END;
-"""
+""",
+)
 _INSERT = """INSERT INTO trials (id, key, source, study, strategy, params, symbols, interval, data, start, stop,
     n, ratio, skew, kurtosis, digest, day, days, sketch, leader)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -196,8 +199,8 @@ class TrialLedger:
         Raises: LedgerError if the file cannot be written or is not a trial ledger.
         """
         with self._connected("BEGIN IMMEDIATE") as connection:
-            if not _is_ledger(connection):
-                _create(connection)
+            if not _LEDGER.holds(connection):
+                _LEDGER.create(connection)
             keyed = {e.key: e for e in evaluations}
             known = _known(connection, list(keyed))
             fresh = [e for key, e in keyed.items() if key not in known]
@@ -225,7 +228,7 @@ class TrialLedger:
         limits = {clause: value for clause, value in clauses.items() if value is not None}
         query = f"SELECT {_SHOWN} FROM trials WHERE {' AND '.join(['1', *limits])} ORDER BY id"  # noqa: S608
         with self._connected("BEGIN") as connection:
-            if not _is_ledger(connection):
+            if not _LEDGER.holds(connection):
                 return ()
             found = [_trial(row) for row in connection.execute(query, tuple(limits.values()))]
         return tuple(t for t in found if not wanted.symbols or set(t.symbols) & set(wanted.symbols))
@@ -240,7 +243,7 @@ class TrialLedger:
         if not days or not self.path.exists():
             return []
         with self._connected("BEGIN") as connection:
-            if not _is_ledger(connection):
+            if not _LEDGER.holds(connection):
                 return []
             asked = (own.key, besides, besides, own.day, own.day + days)
             found = connection.execute(_BESIDE, asked).fetchall()
@@ -373,22 +376,3 @@ def _known(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
         marks = ",".join("?" * len(part))
         found |= {key for (key,) in connection.execute(f"SELECT key FROM trials WHERE key IN ({marks})", part)}  # noqa: S608
     return found
-
-
-def _is_ledger(connection: sqlite3.Connection) -> bool:
-    """Whether there is a ledger in the file: not in an empty one. Raises: DatabaseError if it is something else."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not tables and not application:
-        return False
-    if (application, version) != (_APPLICATION, _SCHEMA):
-        raise sqlite3.DatabaseError(f"it is not a trial ledger of version {_SCHEMA}")
-    return True
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    for statement in _TABLES.strip().split(";\n"):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-    connection.execute(f"PRAGMA user_version = {_SCHEMA}")

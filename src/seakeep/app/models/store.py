@@ -18,6 +18,7 @@ import msgspec
 from seakeep.app.models import artefacts
 from seakeep.core.errors import ConfigError, LedgerError
 from seakeep.core.registry import build, nearest
+from seakeep.data.sqlitefile import SqliteFile
 from seakeep.models import EXPERTS, REGIMES, Expert
 from seakeep.models.calibration import Calibration
 from seakeep.models.card import Card
@@ -29,9 +30,10 @@ __all__ = ["Event", "Loaded", "ModelStore", "Outcome", "Version", "regime_slot"]
 
 T = TypeVar("T")
 
-_SCHEMA = 1
-_APPLICATION = 0x5EA8
-_TABLES = """
+_REGISTRY = SqliteFile(
+    what="a registry of models",
+    application=0x5EA8,
+    tables="""
 CREATE TABLE versions (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL UNIQUE, created INTEGER NOT NULL,
     expert TEXT NOT NULL, interval TEXT NOT NULL, horizon INTEGER NOT NULL,
@@ -49,7 +51,8 @@ CREATE TABLE outcomes (
 ) STRICT;
 CREATE TRIGGER kept_as_is BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
 CREATE TRIGGER kept_for_good BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
-"""
+""",
+)
 _OF_REGIMES = "regime-"
 _SHOWN = "SELECT id, key, created, stage, card, artefact FROM versions"
 _SLOT = "expert = ? AND interval = ? AND horizon = ?"
@@ -123,8 +126,8 @@ class ModelStore:
         """
         artefact = artefacts.write(self._artefacts, artefacts.pack(parts))
         with self._connected("BEGIN IMMEDIATE") as connection:
-            if not _is_registry(connection):
-                _create(connection)
+            if not _REGISTRY.holds(connection):
+                _REGISTRY.create(connection)
             found = connection.execute(f"{_SHOWN} WHERE key = ?", (key,)).fetchone()
             if found:
                 return _version(found)
@@ -273,7 +276,7 @@ class ModelStore:
         if not self._path.exists():
             return []
         with self._connected("BEGIN") as connection:
-            return connection.execute(query, tuple(values)).fetchall() if _is_registry(connection) else []
+            return connection.execute(query, tuple(values)).fetchall() if _REGISTRY.holds(connection) else []
 
     @contextmanager
     def _connected(self, begin: str) -> Iterator[sqlite3.Connection]:
@@ -310,22 +313,3 @@ def _read_struct(text: str, kind: type[T]) -> T:
 def _version(row: Sequence[Any]) -> Version:
     name, key, created, stage, card, artefact = row
     return Version(name, key, created, stage, _read_struct(card, Card), artefact)
-
-
-def _is_registry(connection: sqlite3.Connection) -> bool:
-    """Whether there is a registry in the file: not in an empty one. Raises: DatabaseError if it is something else."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (schema,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not tables and not application:
-        return False
-    if (application, schema) != (_APPLICATION, _SCHEMA):
-        raise sqlite3.DatabaseError(f"it is not a registry of models of version {_SCHEMA}")
-    return True
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    for statement in _TABLES.strip().split(";\n"):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-    connection.execute(f"PRAGMA user_version = {_SCHEMA}")

@@ -18,18 +18,22 @@ import numpy as np
 from seakeep.backtest.search.walkforward import Params
 from seakeep.core.errors import ConfigError, DataError
 from seakeep.core.market import Float64
+from seakeep.data.sqlitefile import SqliteFile
 
 __all__ = ["Candidate", "StudyStore", "checked_name", "open_study"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_APPLICATION = 0x5EA8
-_TABLES = """
+_STUDY = SqliteFile(
+    what="a study",
+    application=0x5EA9,
+    tables="""
 CREATE TABLE about (id INTEGER PRIMARY KEY CHECK (id = 1), text TEXT NOT NULL) STRICT;
 CREATE TABLE candidates (
     params TEXT PRIMARY KEY, fills INTEGER NOT NULL, drawdown REAL, turnover REAL, pruned INTEGER NOT NULL,
     days BLOB NOT NULL
 ) STRICT;
-"""
+""",
+)
 _REMEDY = "move the file away, or name another --study"
 
 
@@ -134,14 +138,7 @@ def _lock(file: IO[str], name: str) -> None:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application == _APPLICATION and tables:
-        return
-    if tables:
-        raise sqlite3.DatabaseError("it is not a study")
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in _TABLES.strip().split(";\n"):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-    connection.execute("COMMIT")
+    if not _STUDY.holds(connection):
+        connection.execute("BEGIN IMMEDIATE")
+        _STUDY.create(connection)
+        connection.execute("COMMIT")
