@@ -29,6 +29,7 @@ from seakeep.core.orders import Order, OrderType, Side, Status
 from seakeep.core.units import quantise_down, quantise_up
 from seakeep.core.verdicts import Decision, Outcome, RiskSnapshot, RiskVerdict
 from seakeep.engine.conditions import conditions
+from seakeep.engine.daily import DailyReturns
 from seakeep.engine.deciding import decision_of, wanted_side
 from seakeep.engine.facts import case_of, closing_time, forecast_var, history_of, note_sentiment, prepare, tailed
 from seakeep.engine.opinion import opine, size_together
@@ -65,7 +66,7 @@ class Engine:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         cash = float(pipeline.initial_cash)
-        days = pipeline.limits.tail_days + 1
+        days = pipeline.limits.tail_days
         self.state = EngineState(
             portfolio=Portfolio(quote=pipeline.quote, cash={pipeline.quote: pipeline.initial_cash}),
             markets={
@@ -74,7 +75,7 @@ class Engine:
                     LiveFeatures(pipeline.interval, pipeline.specs, pipeline.tail),
                     deque(maxlen=pipeline.kept_bars),
                     deque(maxlen=pipeline.day_bars),
-                    deque(maxlen=days),
+                    deque(maxlen=days + 1),
                 )
                 for symbol, instrument in sorted(pipeline.instruments.items())
             },
@@ -84,6 +85,7 @@ class Engine:
             week_open=cash,
             ratchet=ratchet.Ratchet(pipeline.limits),
             exceedances=deque(maxlen=_LIGHT_DAYS),
+            daily=DailyReturns(len(pipeline.instruments), days),
         )
         self.state.outlook = outlook_of(pipeline, self.state.sentiment)
         self._book = conditions(pipeline)
@@ -139,10 +141,10 @@ class Engine:
 
     def _adds(self, decisions: Sequence[Decision], snapshot: RiskSnapshot) -> bool:
         """Whether some decision adds risk, or a rule book wants to see all."""
+        if self.pipeline.rule_book is not None:
+            return True
         held = dict(snapshot.exposure)
-        return self.pipeline.rule_book is not None or False in [
-            reduces(held.get(d.symbol, 0.0), d.target) for d in decisions
-        ]
+        return False in [reduces(held.get(d.symbol, 0.0), d.target) for d in decisions]
 
     def _carry_out(
         self,
@@ -261,9 +263,12 @@ class Engine:
         if state.outlook is not None and pipeline.sizing.method == "kelly_portfolio":
             symbols = [frame.symbol for frame in frames]
             opinions = size_together(pipeline, state.outlook, symbols, opinions, wanted)
-        asked = zip(fresh, opinions, wanted, strict=True)
-        judged = [decision_of(pipeline, state, market, opinion, side, ts) for market, opinion, side in asked]
-        return [decision for decision in judged if decision is not None]
+        decisions = []
+        for market, opinion, side in zip(fresh, opinions, wanted, strict=True):
+            decision = decision_of(pipeline, state, market, opinion, side, ts)
+            if decision is not None:
+                decisions.append(decision)
+        return decisions
 
     def _exits(self, ts: int) -> list[Decision]:
         """Close everything; this asks no strategy."""
@@ -277,7 +282,7 @@ class Engine:
         verdicts = []
         for row, verdict in enumerate(review(case, book)):
             market = self.state.markets[verdict.symbol]
-            rules = tuple([hit.rule for hit in verdict.hits])
+            rules = tuple([hit.rule for hit in verdict.hits]) if verdict.hits else ()
             told = (verdict.outcome, rules, case.candidates[row].decision.target > 0)
             if verdict.outcome is not _APPROVED and told != market.told:
                 verdicts.append(msgspec.structs.replace(verdict, flip=flip.stated(case, row, book, verdict)))
@@ -305,8 +310,9 @@ class Engine:
             refused = f"{hit.rule}: {hit.message} ({hit.value:g} against {hit.limit:g})"
             records.append(msgspec.structs.replace(first, status=Status.REJECTED, reason=refused))
             return
-        open_here = market.orders.values()
-        commands.extend([Cancel(o.id, o.symbol) for o in open_here if not (rests and o.reduce_only)])
+        if market.orders:
+            open_here = market.orders.values()
+            commands.extend([Cancel(o.id, o.symbol) for o in open_here if not (rests and o.reduce_only)])
         if not first.reduce_only:
             market.last_added_ts = first.ts
             self.state.added.append(first.ts)
@@ -365,7 +371,7 @@ class Engine:
             reduce_only=parent.reduce_only,
             status=_SUBMITTED,
         )
-        if not guarded:
+        if not (guarded and (parent.stop is not None or parent.targets)):
             return [first]
         opens = (parent.side is Side.BUY) is not parent.reduce_only
         back = Side.SELL if opens else Side.BUY

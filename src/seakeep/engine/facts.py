@@ -16,7 +16,7 @@ from seakeep.engine.state import EngineState, Forecast, Market
 from seakeep.risk.case import Candidate, Case, History, MarketFacts, ModelHealth
 from seakeep.risk.liquidity import hourly_volume
 from seakeep.risk.measures import correlated, deviation, history_from, ruin_chance, tail_of
-from seakeep.risk.overlay import Adjustment, adjust
+from seakeep.risk.overlay import adjust
 from seakeep.risk.stops import Protection, protect
 from seakeep.stats.coverage import traffic_light
 
@@ -37,7 +37,7 @@ _HEALTH_MEMORY = 50.0
 """Forecasts over which an expert's share of answers is averaged."""
 _VOLATILITY_DAYS, _LEAST_DAYS = 30, 10
 _YEARLY = math.sqrt(365.0)
-_NO_TONE = Adjustment()
+_BARE: Protection = (None, ())
 SENTIMENT = ("sentiment", "sentiment_volume", "sentiment_confidence")
 """Names of the observations that make a sentiment: score in [-1, 1], texts counted, confidence in [0, 1]."""
 
@@ -47,11 +47,13 @@ def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
     hour_ago, bar_ms, traded = ts - HOUR_MS, pipeline.bar_ms, market.traded
     while traded and traded[0][0] <= hour_ago:
         traded.popleft()
-    hour = 0.0
+    hour = own = 0.0
     for bar in reversed(market.recent):
         if bar.close_time <= hour_ago:
             break
         hour += bar.volume * bar.close
+    for _, notional in traded:
+        own += notional
     return MarketFacts(
         symbol=market.instrument.symbol,
         mark=market.mark,
@@ -59,7 +61,7 @@ def market_facts(market: Market, ts: int, pipeline: Pipeline) -> MarketFacts:
         age_bars=(ts - market.seen) / bar_ms,
         volume_1h=hourly_volume(hour, bar_ms) if market.recent else None,
         volume_24h=sum(market.volumes) if pipeline.rule_book is not None and market.recent else None,
-        traded_1h=sum([notional for _, notional in traded]),
+        traded_1h=own,
         volatility=_volatility(market, ts // DAY_MS) if pipeline.swings else None,
         atr=_average_range(market, pipeline.stops.atr_bars) if pipeline.ranges else None,
         spread=market.spread,
@@ -110,9 +112,14 @@ def note_health(market: Market, expert: str, *, answered: bool) -> None:
 
 def closing_time(state: EngineState, ts: int) -> None:
     """A new UTC day: keep each market's price, and hold yesterday's VaR against what its book would have made."""
-    begun = (ts // DAY_MS - 1) * DAY_MS
+    begun, made = (ts // DAY_MS - 1) * DAY_MS, []
     for market in state.markets.values():
-        market.closes.append(market.mark if market.seen > begun and market.mark > 0 else math.nan)
+        price = market.mark if market.seen > begun and market.mark > 0 else math.nan
+        if market.closes:
+            made.append(price / market.closes[-1] - 1.0)
+        market.closes.append(price)
+    if made:
+        state.daily.push(made)
     state.history = None
     if state.forecast is not None:
         _score(state, state.forecast)
@@ -134,17 +141,15 @@ def _score(state: EngineState, forecast: Forecast) -> None:
 
 def history_of(state: EngineState) -> History | None:
     """Daily returns of every market, kept until the next day; None on the first two days."""
-    if state.history is None:
-        columns = [market.closes for market in state.markets.values()]
-        closes = np.array([np.fromiter(column, np.float64, len(column)) for column in columns]).T
-        if len(closes) > 1:
-            state.history = history_from(tuple(state.markets), closes[1:] / closes[:-1] - 1.0, state.limits)
+    if state.history is None and len(state.daily):
+        state.history = history_from(tuple(state.markets), state.daily.table(), state.limits)
     return state.history
 
 
 def prepare(pipeline: Pipeline) -> None:
-    """Load the compiled tail now, so that the first order does not wait for it."""
+    """Load the compiled tail and what follows from the settings, so that the first order does not wait for them."""
     symbols, limits = tuple(sorted(pipeline.instruments)), pipeline.limits
+    _ = limits.version, pipeline.group_weights
     idle = history_from(symbols, np.zeros((limits.tail_days, len(symbols)), order="F"), limits)
     tail = tail_of(idle, symbols, limits)
     if tail is not None:
@@ -186,27 +191,32 @@ def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, deci
     held = dict(snapshot.exposure)
     if pipeline.rule_book is None and not [d for d in decisions if d.target != 0.0]:
         return _bare_case(pipeline, state, snapshot, decisions)
-    concerned = dict.fromkeys([*held, *[decision.symbol for decision in decisions]])
-    markets = {symbol: market_facts(state.markets[symbol], snapshot.ts, pipeline) for symbol in concerned}
-    tones, candidates = [_NO_TONE] * len(decisions), []
-    if pipeline.overlay.enabled:
-        tones = [adjust(state.sentiment.get(d.symbol), d.target, snapshot.ts, pipeline.overlay) for d in decisions]
-    for decision, tone in zip(decisions, tones, strict=True):
-        facts, market = markets[decision.symbol], state.markets[decision.symbol]
-        stop, targets = _protection(pipeline, facts, decision)
-        if tone is not _NO_TONE:
-            stop = stop and market.mark + (stop - market.mark) * tone.stop
-            targets = tuple((market.mark + (price - market.mark) * tone.take_profit, part) for price, part in targets)
+    ts, overlay = snapshot.ts, pipeline.overlay
+    markets = {symbol: market_facts(state.markets[symbol], ts, pipeline) for symbol in held}
+    candidates, models, correlation = [], [], 1.0
+    for decision in decisions:
+        symbol = decision.symbol
+        market = state.markets[symbol]
+        if symbol not in markets:
+            markets[symbol] = market_facts(market, ts, pipeline)
+        stop, targets = _protection(pipeline, markets[symbol], decision) if pipeline.protects else _BARE
+        if overlay.enabled:
+            tone, mark = adjust(state.sentiment.get(symbol), decision.target, ts, overlay), market.mark
+            stop = stop and mark + (stop - mark) * tone.stop
+            targets = tuple((mark + (price - mark) * tone.take_profit, part) for price, part in targets)
+            correlation = min(correlation, tone.correlation)
         candidates.append(
             Candidate(
                 decision=decision,
                 instrument=market.instrument,
-                held=held.get(decision.symbol, 0.0),
+                held=held.get(symbol, 0.0),
                 mark=market.mark,
                 stop=stop,
                 targets=targets,
             )
         )
+        for expert, share in market.health.items():
+            models.append(ModelHealth(expert, symbol, share))
     return Case(
         snapshot=snapshot,
         candidates=tuple(candidates),
@@ -217,18 +227,14 @@ def case_of(pipeline: Pipeline, state: EngineState, snapshot: RiskSnapshot, deci
         portfolio=state.portfolio,
         history=history_of(state),
         orders=state.open_orders(),
-        models=tuple(
-            [ModelHealth(e, d.symbol, h) for d in decisions for e, h in state.markets[d.symbol].health.items()]
-        ),
+        models=tuple(models),
         sentiment=state.sentiment,
         limit_share=state.limit_share,
-        correlation_factor=min([tone.correlation for tone in tones]),
+        correlation_factor=correlation,
     )
 
 
 def _protection(pipeline: Pipeline, facts: MarketFacts, decision: Decision) -> Protection:
-    if not pipeline.protects:
-        return None, ()
     yearly = None if facts.volatility is None else facts.volatility * _YEARLY
     return protect(facts.mark, decision.target, pipeline.stops, facts.atr, yearly)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from seakeep.core.account import Portfolio, Position
 from seakeep.core.beliefs import FeatureFrame, Sentiment
 from seakeep.core.market import Bar, Instrument
-from seakeep.core.orders import Order, OrderType
+from seakeep.core.orders import Order, OrderType, Side
 from seakeep.core.units import DAY_MS, MINUTE_MS
+from seakeep.engine.daily import DailyReturns
 from seakeep.engine.outlook import Outlook
 from seakeep.features.frame import LiveFeatures
 from seakeep.risk.breaker import BreakerState
@@ -17,7 +18,7 @@ from seakeep.risk.ratchet import Ratchet
 
 __all__ = ["EngineState", "Forecast", "Market"]
 
-_MARKET = OrderType.MARKET
+_MARKET, _BUY = OrderType.MARKET, Side.BUY
 _THURSDAY = 3
 """Days from Monday to 1970-01-01."""
 
@@ -67,7 +68,7 @@ class Market:
         """Sign of what we hold or are about to hold: a working order that adds risk, or that closes, counts as done."""
         for order in self.orders.values():
             if not order.reduce_only:
-                return order.side.sign
+                return 1 if order.side is _BUY else -1
         return 0 if self.orders and self.leaving else (self.qty > 0) - (self.qty < 0)
 
 
@@ -85,7 +86,7 @@ class EngineState:
 
     `exceedances` are the latest days' forecasts, True where the loss was larger; `limit_share` is what they leave of
     the tail limits, `oldest` when the oldest price of a position became known. `outlook` is what it has come to
-    believe, None where nothing looks at it.
+    believe, None where nothing looks at it. `daily` holds the returns between the `closes` of all markets.
     """
 
     portfolio: Portfolio
@@ -96,6 +97,7 @@ class EngineState:
     week_open: float
     ratchet: Ratchet
     exceedances: deque[bool]
+    daily: DailyReturns
     day: int = -1
     week: int = -1
     sequence: int = 0
@@ -159,7 +161,10 @@ class EngineState:
 
     def open_orders(self) -> tuple[Order, ...]:
         """Every open order."""
-        return tuple([order for market in self.markets.values() for order in market.orders.values()])
+        found: list[Order] = []
+        for market in self.markets.values():
+            found += market.orders.values()
+        return tuple(found)
 
 
 _NOTHING = Position(symbol="")

@@ -69,11 +69,15 @@ def plan(verdict: RiskVerdict, portfolio: Portfolio, instrument: Instrument, mar
     held = position.qty if position else _ZERO
     wanted = _wanted(verdict.target, held, instrument, mark, equity)
     reduces = abs(wanted) <= abs(held) and wanted * held >= 0 if held else not wanted
-    qty = _reduction(held, wanted, instrument) if reduces else _addition(held, wanted, portfolio, instrument, mark)
+    value = math.inf
+    if reduces:
+        qty = _reduction(held, wanted, instrument)
+    else:
+        qty, value = _addition(held, wanted, portfolio, instrument, mark)
     side = _BUY if wanted > held else _SELL
     if not qty:
         return Plan(None, _why_not(verdict.target, held, wanted, instrument))
-    if not reduces and _too_small(qty, mark, instrument):
+    if not reduces and _too_small(qty, value, mark, instrument):
         return Plan(None, f"{qty * Decimal(repr(mark)):f} {instrument.quote} is below the smallest order")
     return Plan(_parent(verdict, instrument, held, side, qty, reduces))
 
@@ -87,12 +91,12 @@ def _wanted(target: float, held: Decimal, instrument: Instrument, mark: float, e
     size = quantise_down(abs(target) * equity / mark, instrument.lot)
     wanted = size if target > 0 else -size
     flips = held and wanted * held < 0
-    return _ZERO if flips and _too_small(size, mark, instrument) else wanted
+    return _ZERO if flips and _too_small(size, float(size) * mark, mark, instrument) else wanted
 
 
-def _too_small(qty: Decimal, mark: float, instrument: Instrument) -> bool:
-    """Whether it is worth less than the venue takes; in Decimal where floats are too near to tell."""
-    value, least = float(qty) * mark, as_float(instrument.min_notional)
+def _too_small(qty: Decimal, value: float, mark: float, instrument: Instrument) -> bool:
+    """Whether it is worth less than the venue takes; in Decimal where the float `value` is too near to tell."""
+    least = as_float(instrument.min_notional)
     if abs(value - least) > _NEAR * least:
         return value < least
     return qty * Decimal(repr(mark)) < instrument.min_notional
@@ -102,16 +106,20 @@ def _reduction(held: Decimal, wanted: Decimal, instrument: Instrument) -> Decima
     return min(abs(held), quantise_up(abs(held - wanted), instrument.lot)) if wanted else abs(held)
 
 
-def _addition(held: Decimal, wanted: Decimal, portfolio: Portfolio, instrument: Instrument, mark: float) -> Decimal:
-    """Whole lots to add; a spot purchase stays within the cash, counted in Decimal only where it might not."""
+def _addition(
+    held: Decimal, wanted: Decimal, portfolio: Portfolio, instrument: Instrument, mark: float
+) -> tuple[Decimal, float]:
+    """Whole lots to add and their value; a spot purchase stays within the cash, in Decimal only where it might not."""
     qty = quantise_down(abs(wanted - held), instrument.lot) if held else abs(wanted)
+    value = float(qty) * mark
     if instrument.kind is _PERPETUAL:
-        return qty
+        return qty, value
     cash = portfolio.cash.get(portfolio.quote, _ZERO)
-    if float(cash) * _SPENT > float(qty) * mark * (1.0 + as_float(instrument.taker_fee)):
-        return qty
+    if float(cash) * _SPENT > value * (1.0 + as_float(instrument.taker_fee)):
+        return qty, value
     payable = max(cash, _ZERO) * (1 - HEADROOM) / (Decimal(repr(mark)) * (1 + instrument.taker_fee))
-    return min(qty, quantise_down(payable, instrument.lot))
+    qty = min(qty, quantise_down(payable, instrument.lot))
+    return qty, float(qty) * mark
 
 
 def _why_not(target: float, held: Decimal, wanted: Decimal, instrument: Instrument) -> str:

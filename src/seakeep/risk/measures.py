@@ -30,6 +30,8 @@ WORTHLESS = 1e9
 """Weight per quote unit in an account that is worth nothing: beyond every limit, and still a number."""
 _RUIN, _RUIN_DAYS = 0.5, 90
 _RUIN_LOG = math.log(_RUIN)
+_ITSELF = np.ones((1, 1))
+_ITSELF.flags.writeable = False
 
 
 def measure(
@@ -50,17 +52,23 @@ def measure(
     0.5
     """
     scale = 1.0 / equity if equity > 0 else WORTHLESS
-    exposure = tuple([(symbol, value * scale) for symbol, value in values.items() if value])
-    gross = sum([abs(weight) for _, weight in exposure])
+    exposure: list[tuple[str, float]] = []
+    gross: float = 0
+    for symbol, value in values.items():
+        if value:
+            exposure.append((symbol, value * scale))
+            gross += abs(value * scale)
     drawdown, daily = 1.0 - max(equity, 0.0) / peak, _loss(equity, day_open)
     weekly = 0.0 if week_open is None else _loss(equity, week_open)
     return RiskSnapshot(
-        ts, equity, drawdown, daily, gross, exposure, None, None, None, None, None, "NORMAL", weekly, limit_share
+        ts, equity, drawdown, daily, gross, tuple(exposure), None, None, None, None, None, "NORMAL", weekly, limit_share
     )
 
 
 def _loss(equity: float, opened: float) -> float:
-    return max(0.0, 1.0 - equity / opened) if opened > 0 else 1.0
+    if not opened > 0:
+        return 1.0
+    return 1.0 - equity / opened if equity < opened else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +81,7 @@ class Tail:
 
     def figures(self, weights: Float64) -> tuple[float, float]:
         """VaR and CVaR of a day, positive fractions of equity: `stats.components`' historical rule, without slopes."""
-        if not weights.any():
+        if not np.count_nonzero(weights):
             return 0.0, 0.0
         below, part = split_rank(len(self.table), self.confidence)
         var, cvar = worst_days(self.table, np.ascontiguousarray(weights, np.float64), below, part)
@@ -165,17 +173,22 @@ def tail_of(history: History | None, symbols: tuple[str, ...], limits: Limits) -
         table = table[:, [history.symbols.index(symbol) for symbol in symbols]]
     if not history.complete:
         table = table[np.isfinite(table).all(axis=1)]
-    table = table[-limits.tail_days :]
+    return _tail(symbols, table, limits)
+
+
+def _tail(symbols: tuple[str, ...], complete: Float64, limits: Limits) -> Tail | None:
+    """The last of complete days (n, k), if they are enough."""
+    table = complete[-limits.tail_days :]
     enough = max(limits.min_tail_days, 1.0 / (1.0 - limits.var_confidence) - 1e-9)
     return Tail(symbols, table, limits.var_confidence) if len(table) >= enough else None
 
 
 def history_from(symbols: tuple[str, ...], returns: Float64, limits: Limits) -> History:
     """The history of daily returns (n, k) with the figures that hold for the day, measured under those limits."""
-    bare = History(symbols, returns, None, bool(np.isfinite(returns).all()))
-    tail = tail_of(bare, symbols, limits) if bare.complete else None
+    complete = np.count_nonzero(np.isfinite(returns)) == returns.size
+    tail = _tail(symbols, returns, limits) if complete else None
     alone = None if tail is None else dict(zip(symbols, _worse_sides(tail), strict=True))
-    return History(symbols, returns, correlations(bare, limits.min_tail_days), bare.complete, alone)
+    return History(symbols, returns, _correlations(returns, limits.min_tail_days), complete, alone)
 
 
 def _worse_sides(tail: Tail) -> list[float]:
@@ -187,9 +200,13 @@ def _worse_sides(tail: Tail) -> list[float]:
 
 def correlations(history: History, least: int) -> Float64:
     """Correlation of each pair (k, k) over the days both have; NaN with fewer than `least`, 0 with what never moves."""
-    returns, k = history.returns, len(history.symbols)
+    return _correlations(history.returns, least)
+
+
+def _correlations(returns: Float64, least: int) -> Float64:
+    k = returns.shape[1]
     if k == 1:
-        return np.ones((1, 1))
+        return _ITSELF
     whole = returns[np.isfinite(returns).all(axis=1)]
     if len(whole) >= least:
         return _pearson(whole)

@@ -1,5 +1,6 @@
 """The second gate: every order, child orders included, just before it is sent."""
 
+import math
 from decimal import Decimal
 
 import msgspec
@@ -70,19 +71,23 @@ def _multiple(name: str, value: Decimal, step: Decimal | None) -> RuleHit | None
     return None
 
 
+def _band(order: Order, mark: float, band: float) -> RuleHit | None:
+    for price in (order.price, order.stop_price):
+        if price is not None and abs(float(price) / mark - 1.0) > band + _EXACT:
+            apart = abs(float(price) / mark - 1.0)
+            return RuleHit("price_band", "block", apart, band, f"{price} is too far from the market, {mark:g}")
+    return None
+
+
 def _size(order: Order, traffic: Traffic, limits: Limits) -> RuleHit | None:
     """Notional and distance from the market; an order whose market has no price does not go."""
     mark = traffic.mark
-    if mark is None or not 0 < mark < float("inf"):
+    if mark is None or not 0.0 < mark < math.inf:
         return RuleHit("price_unknown", "block", 0.0, 0.0, f"{order.symbol} has no price to judge the order by")
-    for price in (order.price, order.stop_price):
-        if price is None:
-            continue
-        apart = abs(float(price) / mark - 1.0)
-        if apart > limits.price_band + _EXACT:
-            return RuleHit(
-                "price_band", "block", apart, limits.price_band, f"{price} is too far from the market, {mark:g}"
-            )
+    if order.price is not None or order.stop_price is not None:
+        hit = _band(order, mark, limits.price_band)
+        if hit is not None:
+            return hit
     most, least = limits.max_order_notional, 0.0
     if traffic.instrument is not None:
         least = as_float(traffic.instrument.min_notional)

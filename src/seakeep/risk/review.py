@@ -24,6 +24,7 @@ _PASSES = 8
 
 _APPROVED, _RESIZED = Outcome.APPROVED, Outcome.RESIZED
 _Spoken = tuple[tuple[RuleHit, ...], ...]
+_SILENT: _Spoken = ((),)
 
 
 class _Ruling(msgspec.Struct, eq=False):
@@ -41,14 +42,17 @@ class _Ruling(msgspec.Struct, eq=False):
         """Whether what it may have still adds risk."""
         return not reduces(self.candidate.held, self.target)
 
+    def _named(self, rule: str) -> bool:
+        return bool(self.hits) and rule in [hit.rule for hit in self.hits]
+
     def cut(self, rule: str, value: float, limit: float, message: str) -> None:
         """Note a limit that took something away; each rule is named once."""
-        if rule not in [hit.rule for hit in self.hits]:
+        if not self._named(rule):
             self.hits.append(RuleHit(rule, "warn", value, limit, message))
 
     def approach(self, rule: str, value: float, limit: float, message: str) -> None:
         """Note a limit that is nearly met, unless it has spoken."""
-        if limit > 0 and value >= NEAR * limit and rule not in [hit.rule for hit in self.hits]:
+        if limit > 0 and value >= NEAR * limit and not self._named(rule):
             self.near.append(RuleHit(rule, "info", value, limit, f"{value / limit:.0%} of the limit: {message}"))
 
 
@@ -70,7 +74,7 @@ def review(case: Case, book: RuleBook | None = None) -> tuple[RiskVerdict, ...]:
 def _consult(case: Case, book: RuleBook | None) -> _Spoken:
     """What the rule book says to each candidate; a book that fails refuses them all."""
     if book is None or not case.candidates:
-        return ((),) * len(case.candidates)
+        return _SILENT * len(case.candidates)
     try:
         spoken = book.judge(case)
         if len(spoken) != len(case.candidates):
@@ -93,7 +97,7 @@ def _alone(candidate: Candidate, case: Case, said: Sequence[RuleHit]) -> _Ruling
     """What this candidate may have if it were the only one."""
     spoken = [hit for hit in said if hit.severity != "resize"] if said else []
     ruling = _Ruling(candidate, candidate.base, candidate.decision.target, spoken)
-    if candidate.reduces:
+    if not ruling.adds:
         return ruling
     ruling.hits = [*blocks(candidate, case), *spoken]
     if ruling.hits and "block" in [hit.severity for hit in ruling.hits]:
@@ -103,7 +107,8 @@ def _alone(candidate: Candidate, case: Case, said: Sequence[RuleHit]) -> _Ruling
     ruling.limits = ceilings(candidate, case, tail_known=known)
     if said:
         ruling.limits = [*_from_book(said), *ruling.limits]
-    _cut_alone(ruling, case.limits.max_weight)
+    if ruling.limits:
+        _cut_alone(ruling, case.limits.max_weight)
     return ruling
 
 
@@ -111,11 +116,10 @@ def _tail_known(symbol: str, case: Case) -> bool:
     """Whether the tail of the book with that symbol can be measured."""
     if case.history is None:
         return False
-    symbols = (symbol, *[s for s, weight in case.snapshot.exposure if weight and s != symbol])
-    alone = case.history.alone
-    if alone is not None and False not in [s in alone for s in symbols]:
+    others, alone = [s for s, weight in case.snapshot.exposure if weight and s != symbol], case.history.alone
+    if alone is not None and symbol in alone and not (others and set(others) - alone.keys()):
         return True
-    return tail_of(case.history, symbols, case.limits) is not None
+    return tail_of(case.history, (symbol, *others), case.limits) is not None
 
 
 def _from_book(said: Sequence[RuleHit]) -> list[Ceiling]:
@@ -206,12 +210,12 @@ def _spare(rulings: Sequence[_Ruling], found: Sequence[Check]) -> None:
 
 def _verdict(ruling: _Ruling, case: Case, version: str) -> RiskVerdict:
     candidate, given = ruling.candidate, _finite(ruling.target)
-    outcome = _outcome(ruling, case.breaker)
+    decision, outcome = candidate.decision, _outcome(ruling, case.breaker)
     allowed = outcome is _APPROVED or outcome is _RESIZED
     return RiskVerdict(
-        candidate.decision.id,
-        candidate.symbol,
-        candidate.decision.ts,
+        decision.id,
+        decision.symbol,
+        decision.ts,
         outcome,
         given,
         candidate.stop if allowed else None,

@@ -7,6 +7,7 @@ share within a limit is one number. A book that is over a limit already takes on
 import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +27,7 @@ ROOM_RULES = frozenset(
 """Names of the limits on the whole book."""
 _EXACT = 1e-12
 _HALVINGS = 40
+_UNKNOWN: Mapping[str, float] = MappingProxyType({})
 
 
 class Check(NamedTuple):
@@ -92,18 +94,17 @@ def fits(case: Case, base: Mapping[str, float], added: Mapping[str, float]) -> b
     Every figure but the leverage is at most the sum of the absolute weights, and the CVaR at most the sum of what each
     position has alone (it is subadditive).
     """
-    limits, history, weights = case.limits, case.history, [*base.items(), *added.items()]
-    gross = sum([abs(weight) for _, weight in weights])
+    limits, history, gross, worst = case.limits, case.history, 0.0, 0.0
+    alone = _UNKNOWN if history is None or history.alone is None else history.alone
+    for side in (base, added):
+        for symbol, weight in side.items():
+            if weight:
+                gross += abs(weight)
+                worst += abs(weight) * alone.get(symbol, math.inf)
     least = min(limits.max_gross, limits.max_net, limits.max_correlated, limits.max_concentration)
     if gross >= 1.0 or gross >= NEAR * min(least, limits.max_leverage * (1.0 - gross)):
         return False
-    if history is None:
-        return True
-    alone = history.alone
-    if alone is None:
-        return False
-    worst = sum([alone.get(symbol, math.inf) * abs(weight) for symbol, weight in weights if weight])
-    return worst < NEAR * min(limits.max_cvar, limits.max_marginal_cvar) * case.limit_share
+    return history is None or worst < NEAR * min(limits.max_cvar, limits.max_marginal_cvar) * case.limit_share
 
 
 def all_checks(book: Book) -> Iterator[Check]:

@@ -66,17 +66,23 @@ def blend(signals: Sequence[Signal], weights: Mapping[str, float], learnt: Mappi
         members[signal.group] = members.get(signal.group, 0) + 1
     parts, voice, sure, square = [], 0.0, 0.0, 0.0
     for signal in signals:
+        said, confidence = signal.score, signal.confidence
         share = weights.get(signal.group, 0.0) / members[signal.group]
         if share:
-            loudness = (share if learnt is None else learnt[signal.source]) * signal.confidence
-            part = loudness * signal.score
-            voice, sure, square = voice + loudness, sure + loudness * signal.confidence, square + part * signal.score
+            loudness = (share if learnt is None else learnt[signal.source]) * confidence
+            part = loudness * said
+            voice += loudness
+            sure += loudness * confidence
+            square += part * said
             parts.append((signal.source, part))
     if voice <= 0:
         return Blend(0.0, 0.0, ())
-    contributions = tuple([(source, part / voice) for source, part in parts])
-    score = sum([value for _, value in contributions])
-    return Blend(score, sure / voice, contributions, math.sqrt(max(0.0, square / voice - score * score)))
+    score, contributions = 0.0, []
+    for source, part in parts:
+        score += part / voice
+        contributions.append((source, part / voice))
+    apart = square / voice - score * score
+    return Blend(score, sure / voice, tuple(contributions), math.sqrt(apart) if apart > 0.0 else 0.0)
 
 
 def stance(opinion: Blend, held: int, thresholds: Thresholds, *, can_short: bool) -> int:

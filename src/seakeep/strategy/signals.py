@@ -29,7 +29,8 @@ def from_score(source: str, group: str, symbol: str, ts: int, score: float, half
     """Signal of a strategy's score; None when it abstains (NaN). A rule speaks with confidence 1."""
     if math.isnan(score):
         return None
-    return Signal(source, group, symbol, ts, min(1.0, max(-1.0, score)), 1.0, half_life_ms)
+    within = score if -1.0 <= score <= 1.0 else math.copysign(1.0, score)
+    return Signal(source, group, symbol, ts, within, 1.0, half_life_ms)
 
 
 def decayed(signal: Signal, now: int) -> Signal | None:
