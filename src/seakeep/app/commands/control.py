@@ -26,8 +26,6 @@ DatabaseUrl = Annotated[
 ]
 Wait = Annotated[float, typer.Option("--wait", min=0, max=3600, help="Seconds to wait until the run has taken it up.")]
 _HOME = Path("user_data")
-_LOOKED_AT = 500
-"""Entries of a journal in which a market that still speaks must have spoken."""
 
 
 def register(app: typer.Typer) -> None:
@@ -161,7 +159,7 @@ def _send(asked: "Order", run: str, wait: float, ledger: "Ledger", *, as_json: b
     import secrets
 
     from seakeep.app.commands.ledger import chosen_run
-    from seakeep.app.gate.controls import ask, order, standing, wait_for
+    from seakeep.app.gate.controls import ask, order, standing, still_speaks, wait_for
     from seakeep.app.web.tokens import now_ms
     from seakeep.ledger.inbox import Sender
 
@@ -171,7 +169,7 @@ def _send(asked: "Order", run: str, wait: float, ledger: "Ledger", *, as_json: b
         posted = ask(ledger, run_id, order(asked, sender), sender)
         taken = wait_for(ledger, run_id, posted, wait) if wait else None
         found = standing(ledger, run_id)
-        speaks = _still_speaks(ledger, run_id, asked.symbol) if asked.symbol else ""
+        speaks = still_speaks(ledger, run_id, asked.symbol) if asked.symbol else ""
     data: dict[str, Any] = {"posted": posted, "taken": found.controls >= posted.seq, "standing": found}
     data |= {"without_effect": speaks} if speaks else {}
     emit(data, lambda console: _told(console, data), as_json=as_json)
@@ -183,25 +181,6 @@ def _send(asked: "Order", run: str, wait: float, ledger: "Ledger", *, as_json: b
     if taken is False:
         note(f"the run has not taken the order up within {wait:g} s; it is kept")
         raise typer.Exit(Exit.TIMEOUT)
-
-
-def _still_speaks(ledger: "Ledger", run_id: str, symbol: str) -> str:
-    """Why a write-off of that symbol changes nothing: its market has spoken lately; "" if it has not."""
-    from seakeep.app.gate.account import Accounts
-    from seakeep.app.gate.controls import limits_of
-    from seakeep.core.events import Slice
-    from seakeep.core.units import iso
-
-    last = ledger.last(run_id)
-    if last is None:
-        return ""
-    latest = ledger.entries(run_id, max(0, last[0] - _LOOKED_AT))
-    bars = [bar for _, event, _ in latest if isinstance(event, Slice) for bar in event.bars if bar.symbol == symbol]
-    most = limits_of(ledger, run_id, Accounts(ledger).account(run_id).settings).limits.max_age_bars
-    if not bars or last[1].ts - bars[-1].close_time > most * (bars[-1].close_time - bars[-1].open_time):
-        return ""
-    when = iso(bars[-1].close_time)
-    return f"no effect: {symbol} still has a price, of {when}; only a market silent for {most:g} bars is written off"
 
 
 def _person() -> str:

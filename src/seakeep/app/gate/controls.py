@@ -10,8 +10,9 @@ import msgspec
 from seakeep.app.gate.account import run_settings
 from seakeep.app.sections import Settings
 from seakeep.core.errors import ConfigError
-from seakeep.core.events import Control
+from seakeep.core.events import Control, Slice
 from seakeep.core.registry import nearest
+from seakeep.core.units import iso
 from seakeep.core.verdicts import RiskSnapshot
 from seakeep.ledger import inbox
 from seakeep.ledger.inbox import Audited, Posted, Sender
@@ -21,7 +22,18 @@ from seakeep.risk.breaker import PEOPLE, BreakerState, step
 from seakeep.risk.limits import Limits
 from seakeep.risk.ratchet import Pending, Ratchet, RatchetParams, cancel, changed, confirm, request
 
-__all__ = ["ACTIONS", "InForce", "Order", "Standing", "ask", "limits_of", "order", "standing", "wait_for"]
+__all__ = [
+    "ACTIONS",
+    "InForce",
+    "Order",
+    "Standing",
+    "ask",
+    "limits_of",
+    "order",
+    "standing",
+    "still_speaks",
+    "wait_for",
+]
 
 ACTIONS = {
     "pause": "take no new decision; what is held and protected stays",
@@ -37,6 +49,8 @@ ACTIONS = {
 }
 """Every control, and what it does."""
 _LONGEST = 500
+_LOOKED_AT = 500
+"""Newest entries of a journal in which a market that speaks is looked for."""
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
 _LOOK_S = 0.1
 
@@ -174,6 +188,20 @@ def limits_of(ledger: Ledger, run_id: str, settings: Settings) -> InForce:
     ratchet, refused = _folded(settings, told)
     now = ledger.run(run_id).last_ts or 0
     return InForce(ratchet.limits, tuple(p for p in ratchet.pending if now < p.expires_ts), refused)
+
+
+def still_speaks(ledger: Ledger, run_id: str, symbol: str) -> str:
+    """Why a write-off of that symbol changes nothing: its market has spoken lately; "" if it has not."""
+    last = ledger.last(run_id)
+    if last is None:
+        return ""
+    latest = ledger.entries(run_id, max(0, last[0] - _LOOKED_AT))
+    bars = [bar for _, event, _ in latest if isinstance(event, Slice) for bar in event.bars if bar.symbol == symbol]
+    most = limits_of(ledger, run_id, run_settings(ledger.run(run_id).config)).limits.max_age_bars
+    if not bars or last[1].ts - bars[-1].close_time > most * (bars[-1].close_time - bars[-1].open_time):
+        return ""
+    when = iso(bars[-1].close_time)
+    return f"no effect: {symbol} still has a price, of {when}; only a market silent for {most:g} bars is written off"
 
 
 def _folded(settings: Settings, told: Iterable[Control]) -> tuple[Ratchet, tuple[tuple[str, str], ...]]:

@@ -274,6 +274,7 @@ class Receipt(BaseModel):
     by: str
     taken: bool = Field(description="whether the run's journal has it already")
     trading: str | None = Field(description="the process that will take it up; null if none trades the run now")
+    without_effect: str = Field("", description="why it will change nothing; empty where it may")
 
 
 class Breaker(BaseModel):

@@ -62,3 +62,10 @@ def test_the_command_says_that_a_market_that_still_speaks_is_left_alone(site: Si
     said = json.loads(CliRunner().invoke(app, words).stdout)["without_effect"]
     assert said.startswith("no effect: ETH/USDT still has a price, of 20")
     assert said.endswith("only a market silent for 3 bars is written off")
+
+
+def test_the_door_says_so_too(site: Site) -> None:
+    _, body = told(site, action="write-off", symbol="ETH/USDT")
+    assert json.loads(body)["without_effect"].startswith("no effect: ETH/USDT still has a price, of 20")
+    _, body = told(site, action="pause")
+    assert json.loads(body)["without_effect"] == ""

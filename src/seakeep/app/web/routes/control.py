@@ -52,10 +52,11 @@ def _post(here: State, named: str | None, asked: Order, written: Written) -> Rec
     run_id = here.run_id(named)
     control = controls.order(asked, written.sender)
     posted = controls.ask(here.ledger, run_id, control, written.sender, written.audited(202))
-    return _receipt(posted, controls.standing(here.ledger, run_id))
+    speaks = controls.still_speaks(here.ledger, run_id, asked.symbol) if asked.symbol else ""
+    return _receipt(posted, controls.standing(here.ledger, run_id), speaks)
 
 
-def _receipt(posted: Posted, found: Standing) -> Receipt:
+def _receipt(posted: Posted, found: Standing, without_effect: str = "") -> Receipt:
     control = posted.control
     return Receipt(
         run_id=found.run_id,
@@ -66,6 +67,7 @@ def _receipt(posted: Posted, found: Standing) -> Receipt:
         by=posted.who,
         taken=found.controls >= posted.seq,
         trading=found.trading,
+        without_effect=without_effect,
     )
 
 
