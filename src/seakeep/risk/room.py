@@ -17,7 +17,7 @@ from seakeep.core.market import Float64
 from seakeep.risk.case import Case
 from seakeep.risk.measures import Tail, correlated, tail_of
 
-__all__ = ["NEAR", "ROOM_RULES", "Book", "Check", "all_checks", "checks", "fits"]
+__all__ = ["NEAR", "ROOM_RULES", "Book", "Check", "all_checks", "fits"]
 
 NEAR = 0.8
 """A limit used to this share is a near miss."""
@@ -82,12 +82,6 @@ class Book(msgspec.Struct, frozen=True, eq=False, dict=True):
         return found
 
 
-def checks(book: Book) -> Iterator[Check]:
-    """The limits on the whole book that may be met or nearly met, in the order they are named to people."""
-    base, added = (dict(zip(book.symbols, side, strict=True)) for side in (book.base, book.added))
-    return iter(()) if fits(book.case, base, added) else all_checks(book)
-
-
 def fits(case: Case, base: Mapping[str, float], added: Mapping[str, float]) -> bool:
     """Whether a book and what is added to it (weights by symbol) are so small that no figure can come near its limit.
 
@@ -108,7 +102,7 @@ def fits(case: Case, base: Mapping[str, float], added: Mapping[str, float]) -> b
 
 
 def all_checks(book: Book) -> Iterator[Check]:
-    """Every limit on the whole book."""
+    """Every limit on the whole book, in the order they are named to people."""
     yield _gross(book)
     yield from _net(book)
     yield from _leverage(book)

@@ -20,9 +20,10 @@ from seakeep.app.search.studies import trial_ledger
 from seakeep.app.search.studystore import Candidate, StudyStore, written
 from seakeep.app.sections import Param, Settings
 from seakeep.backtest.kernel.bulk import Runs, try_all
-from seakeep.backtest.search.objectives import Objective, Periods, cut, objective_of, returns_by_day
-from seakeep.backtest.search.plateau import Rule, surroundings
+from seakeep.backtest.search.objectives import Periods, cut, objective_of, returns_by_day
+from seakeep.backtest.search.plateau import surroundings
 from seakeep.backtest.search.space import Estimated, Method, Point, Space, ask, propose
+from seakeep.backtest.search.survey import Terms
 from seakeep.backtest.trials import Evaluation, evaluation, tallied
 from seakeep.core.market import Float64, Int64
 from seakeep.core.units import DAY_MS
@@ -50,25 +51,17 @@ _MEASURED = 4
 Seen = Callable[[int], None]
 
 
-class Question(Protocol):
-    """What is asked of a search."""
+class Question(Terms, Protocol):
+    """What is asked of a search, beside how it chooses."""
 
     @property
     def method(self) -> Method: ...
     @property
     def trials(self) -> int: ...
     @property
-    def objective(self) -> Objective: ...
-    @property
-    def rule(self) -> Rule: ...
-    @property
-    def within(self) -> float: ...
-    @property
     def folds(self) -> int: ...
     @property
     def memory_mb(self) -> int: ...
-    @property
-    def turnover(self) -> bool: ...
     @property
     def prune(self) -> bool | None: ...
 

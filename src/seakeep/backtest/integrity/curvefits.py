@@ -9,7 +9,7 @@ import numpy as np
 from seakeep.core.errors import ConvergenceError
 from seakeep.core.market import Float64
 
-__all__ = ["Fit", "decaying", "fit", "power", "saturating"]
+__all__ = ["Fit", "decaying", "fit", "power"]
 
 Shape = Callable[[Float64, float], Float64]
 
@@ -27,11 +27,6 @@ class Fit(msgspec.Struct, frozen=True):
 def decaying(x: Float64, rate: float) -> Float64:
     """exp(-rate x): what is left of an effect that halves every ln 2 / rate."""
     return np.asarray(np.exp(-rate * x))
-
-
-def saturating(x: Float64, rate: float) -> Float64:
-    """1 - exp(-rate x): what has come of an effect that is used up at that rate."""
-    return np.asarray(-np.expm1(-rate * x))
 
 
 def power(x: Float64, rate: float) -> Float64:

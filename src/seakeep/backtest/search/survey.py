@@ -13,7 +13,7 @@ from seakeep.backtest.search.walkforward import Params
 from seakeep.core.errors import DataError
 from seakeep.core.market import Float64, Int64
 
-__all__ = ["Ranked", "Standing", "Survey", "survey"]
+__all__ = ["Ranked", "Standing", "Survey", "Terms", "survey"]
 
 MAX_FAMILY = 2_000
 """Columns that the probability of overfitting is worked out over; of more, evenly many of the ranking are taken."""
